@@ -1,0 +1,1 @@
+"""How model files are brought here, one kind of source a file."""

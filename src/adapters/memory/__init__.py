@@ -1,0 +1,1 @@
+"""Adapters that keep everything in memory: to develop against, and for tests."""

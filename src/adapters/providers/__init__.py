@@ -1,0 +1,1 @@
+"""Remote services that generate, one file each."""

@@ -1,0 +1,1 @@
+"""Local models: child processes that run them, and the engines inside those."""

@@ -1,0 +1,1 @@
+"""Sessions as event streams; the only place that knows the `eventsourcing` library."""

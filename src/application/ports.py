@@ -1,0 +1,196 @@
+"""Every port: what the use cases need of the world, in their own words.
+
+A port's docstring is its contract; `tests/contracts/` runs it against every adapter. Adapters do not inherit from
+ports: having the methods is enough.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from attrs import frozen
+
+from ..domain.generation import GenerationEvent, GenerationRequest
+from ..domain.model import Modality, Model
+from ..domain.session import Session, SessionEvent, SessionStatus
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def __call__(self) -> datetime:
+        """Now, aware, in UTC."""
+
+
+class IdFactory(Protocol):
+    """New names."""
+
+    def __call__(self, prefix: str) -> str:
+        """A new id, `<prefix>_…`: unique, and later ones sort after earlier ones."""
+
+
+class Generator(Protocol):
+    """Something that generates: a provider or the local runners, in any modality."""
+
+    def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
+        """Yield `Started`, then deltas or `Progress`, then exactly one `Completed`, last.
+
+        `Completed.output` is what the deltas add up to. Closing the generator, or cancelling the task that waits for
+        it, cancels the work within one token or step. Raises `GatewayError` subclasses only, and never ends without
+        `Completed`: an upstream that was cut off or went silent raises `StreamInterrupted`.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection and process."""
+
+
+class ModelSource(Protocol):
+    """Where models come from: a folder of files, a provider's list."""
+
+    async def models(self) -> Sequence[Model]:
+        """All models of this source, in a stable order; never raises for one bad model (its `reason` says so)."""
+        ...
+
+    def match(self, model_id: str) -> Model | None:
+        """A model that is not listed but may be asked for all the same (a provider's pattern allows it), or None."""
+        ...
+
+
+class SessionStore(Protocol):
+    """Sessions, each a stream of events."""
+
+    async def load(self, session_id: str, *, at_version: int | None = None) -> Session:
+        """Fold the stream, whole or up to `at_version`.
+
+        Raises:
+            NotFound: there is no such session, or it never had that version.
+        """
+        ...
+
+    async def append(self, session: Session, events: Sequence[SessionEvent], provenance: "Provenance") -> Session:
+        """Store `events` after `session.version`, all or none, durably, and return the state after them.
+
+        What `find` answers has them at the same moment.
+
+        Raises:
+            VersionConflict: the stored stream is not at `session.version`.
+        """
+        ...
+
+    async def history(self, session_id: str, *, after: int = 0, limit: int | None = None) -> "Sequence[RecordedEvent]":
+        """The stream as it was recorded, from the version following `after` on; empty past its end.
+
+        Raises:
+            NotFound: there is no such session.
+        """
+        ...
+
+    async def find(self, query: "SessionQuery") -> "SessionPage":
+        """The sessions that match, last active first."""
+        ...
+
+    async def active(self) -> Sequence[str]:
+        """The ids of all sessions whose last turn has not ended."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the database."""
+
+
+@frozen(kw_only=True)
+class Provenance:
+    """Who caused events, and in which request; stored with each of them."""
+
+    actor: str
+    method: str
+    request_id: str
+
+
+@frozen(kw_only=True)
+class RecordedEvent:
+    """An event as it was stored.
+
+    `previous_hash` and `hash` are hex sha256 over the stored bytes; they make the chain.
+    """
+
+    session_id: str
+    version: int
+    event: SessionEvent
+    provenance: Provenance
+    recorded_at: datetime
+    previous_hash: str
+    hash: str
+
+
+@frozen(kw_only=True)
+class SessionQuery:
+    """Which sessions to list. `after` is the last id and its activity of the page before."""
+
+    owner: str
+    status: SessionStatus | None = None
+    modality: Modality | None = None
+    active_after: datetime | None = None
+    limit: int = 20
+    after: "SessionCursor | None" = None
+
+
+@frozen(kw_only=True)
+class SessionCursor:
+    """A place in the list of sessions."""
+
+    last_activity_at: datetime
+    id: str
+
+
+@frozen(kw_only=True)
+class SessionSummary:
+    """A session as a list shows it."""
+
+    id: str
+    owner: str
+    title: str | None
+    status: SessionStatus
+    version: int
+    turns: int
+    modalities: tuple[Modality, ...]
+    metadata: dict[str, str]
+    created_at: datetime
+    last_activity_at: datetime
+
+
+@frozen(kw_only=True)
+class SessionPage:
+    """One page of a list."""
+
+    sessions: tuple[SessionSummary, ...]
+    has_more: bool
+
+
+@frozen(kw_only=True)
+class FetchProgress:
+    """How far a fetch has come; `bytes_total` is None while it is not known. `status` is for people."""
+
+    status: str
+    bytes_done: int
+    bytes_total: int | None
+
+
+class ModelFetcher(Protocol):
+    """Brings a model's files from one kind of source."""
+
+    scheme: str
+
+    def fetch(self, reference: str) -> AsyncIterator[FetchProgress]:
+        """Fetch `reference` (the part after `scheme:`) into the model folder; the last event has all bytes done.
+
+        A file gets its final name only when it is whole. Closing the iterator stops the fetch and removes what is
+        partial.
+
+        Raises:
+            InvalidRequest: the reference is not of this scheme's form.
+            NotFound: the source has no such thing, or no model in it.
+            InsufficientStorage: the disk is full.
+            GatewayError: the source could not be reached; the message says what to do.
+        """
+        ...

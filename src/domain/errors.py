@@ -1,0 +1,288 @@
+"""Everything that can go wrong, as one tree; the second level says what the caller can do about it.
+
+GatewayError
+├── Rejected                    the request cannot work as it is: change it
+│   ├── InvalidRequest
+│   ├── RequestTooLarge
+│   ├── ModelNotFound
+│   ├── ModelModalityMismatch
+│   ├── ContextLengthExceeded
+│   └── ContentPolicyViolation
+├── NotFound                    no such thing here, or not yours
+├── Conflict                    the thing is not in the state that the request needs
+│   ├── SessionClosed
+│   ├── SessionBusy
+│   └── VersionConflict
+├── Unavailable                 the request is fine: try it later
+│   ├── Overloaded
+│   ├── ModelLoading
+│   ├── Draining
+│   └── InsufficientStorage
+└── GenerationFailed            a provider or a runner failed while it worked on the request
+    ├── ProviderAuthFailed
+    ├── ProviderQuotaExhausted
+    ├── ProviderRateLimited
+    ├── ProviderError
+    ├── ProviderUnavailable
+    ├── ProviderOverloaded
+    ├── ProviderUnreachable
+    ├── ProviderTimeout
+    ├── ProviderBadResponse
+    ├── StreamInterrupted
+    ├── RunnerCrashed
+    └── RunnerOutOfMemory
+
+`code` is stable and part of the API; the HTTP driver maps it to a status. `retryable`: the same request may succeed
+when sent again. `falls_back`: another candidate for the same model may be tried. A message never holds a path, a
+credential or an upstream's body.
+"""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from attrs import define, field, frozen
+
+Source = Literal["client", "gateway", "provider", "runner"]
+
+
+@frozen(kw_only=True)
+class Violation:
+    """One thing wrong with a request: where (a JSON pointer, RFC 6901), what, and what is allowed there."""
+
+    pointer: str
+    message: str
+    allowed: tuple[str, ...] | None = None
+
+
+@define(eq=False, kw_only=True)
+class GatewayError(Exception):
+    """The gateway could not do this."""
+
+    code: ClassVar[str] = "internal_error"
+    source: ClassVar[Source] = "gateway"
+    retryable: ClassVar[bool] = False
+    falls_back: ClassVar[bool] = False
+
+    detail: str = field(default="")
+    retry_after_s: float | None = field(default=None)
+
+    def __str__(self) -> str:
+        """The sentence a user reads: the detail, or what the class says of itself."""
+        return self.detail or (type(self).__doc__ or "").strip().partition("\n")[0]
+
+
+class Rejected(GatewayError):
+    """The request cannot work as it is."""
+
+    source: ClassVar[Source] = "client"
+
+
+@define(eq=False, kw_only=True)
+class InvalidRequest(Rejected):
+    """The request is not valid; `violations` has everything that is wrong with it."""
+
+    code = "invalid_request"
+    violations: tuple[Violation, ...] = ()
+
+    @classmethod
+    def at(cls, pointer: str, message: str, allowed: tuple[str, ...] | None = None) -> "InvalidRequest":
+        """The error for exactly one violation."""
+        return cls(
+            detail=f"{pointer or 'body'}: {message}",
+            violations=(Violation(pointer=pointer, message=message, allowed=allowed),),
+        )
+
+
+class RequestTooLarge(Rejected):
+    """The request body is larger than this service accepts."""
+
+    code = "request_too_large"
+
+
+@define(eq=False, kw_only=True)
+class ModelNotFound(Rejected):
+    """No model answers to that name; `close_matches` are names that do."""
+
+    code = "model_not_found"
+    selector: str = ""
+    close_matches: tuple[str, ...] = ()
+
+
+class ModelModalityMismatch(Rejected):
+    """The model exists, but it generates something else."""
+
+    code = "model_modality_mismatch"
+
+
+class ContextLengthExceeded(Rejected):
+    """The conversation is longer than the model's context."""
+
+    code = "context_length_exceeded"
+
+
+class ContentPolicyViolation(Rejected):
+    """The provider refused the content."""
+
+    code = "content_policy_violation"
+    source = "provider"
+
+
+@define(eq=False, kw_only=True)
+class NotFound(GatewayError):
+    """There is no such thing here."""
+
+    code = "not_found"
+    source = "client"
+
+    @classmethod
+    def of(cls, kind: str, name: str) -> "NotFound":
+        """The error for a thing of `kind` that is not there, or that belongs to somebody else."""
+        return cls(detail=f"There is no {kind} {name!r}.")
+
+
+class Conflict(GatewayError):
+    """The thing is not in the state that the request needs."""
+
+    source = "client"
+
+
+@define(eq=False, kw_only=True)
+class SessionClosed(Conflict):
+    """The session no longer takes turns."""
+
+    code = "session_closed"
+    closed_at: datetime | None = None
+
+
+class SessionBusy(Conflict):
+    """Another turn of the session has not ended."""
+
+    code = "session_busy"
+    retryable = True
+
+
+class VersionConflict(Conflict):
+    """The session has moved on since the version that the request names."""
+
+    code = "version_conflict"
+
+
+class Unavailable(GatewayError):
+    """The request is fine, but it cannot be served now."""
+
+    retryable = True
+
+
+class Overloaded(Unavailable):
+    """The queue for the model is full."""
+
+    code = "overloaded"
+    source = "runner"
+    falls_back = True
+
+
+class ModelLoading(Unavailable):
+    """The model is not ready, and cannot be waited for."""
+
+    code = "model_loading"
+    source = "runner"
+    falls_back = True
+
+
+class Draining(Unavailable):
+    """The service is shutting down."""
+
+    code = "draining"
+
+
+class InsufficientStorage(Unavailable):
+    """There is not enough space for this on the disk."""
+
+    code = "insufficient_storage"
+    retryable = False
+
+
+class GenerationFailed(GatewayError):
+    """A provider or a runner failed while it worked on the request."""
+
+    source: ClassVar[Source] = "provider"
+    retryable = True
+    falls_back = True
+
+
+class ProviderAuthFailed(GenerationFailed):
+    """The provider refused the gateway's own credentials; the operator has to mend this."""
+
+    code = "provider_auth_failed"
+    retryable = False
+
+
+class ProviderQuotaExhausted(GenerationFailed):
+    """The gateway's quota at the provider is used up."""
+
+    code = "provider_quota_exhausted"
+    retryable = False
+
+
+class ProviderRateLimited(GenerationFailed):
+    """The provider limits the rate of requests."""
+
+    code = "provider_rate_limited"
+
+
+class ProviderError(GenerationFailed):
+    """The provider failed."""
+
+    code = "provider_error"
+
+
+class ProviderUnavailable(GenerationFailed):
+    """The provider is not available."""
+
+    code = "provider_unavailable"
+
+
+class ProviderOverloaded(GenerationFailed):
+    """The provider is overloaded."""
+
+    code = "provider_overloaded"
+
+
+class ProviderUnreachable(GenerationFailed):
+    """No connection to the provider could be made."""
+
+    code = "provider_unreachable"
+
+
+class ProviderTimeout(GenerationFailed):
+    """The provider did not answer in time."""
+
+    code = "provider_timeout"
+
+
+class ProviderBadResponse(GenerationFailed):
+    """The provider's answer is not what its API promises."""
+
+    code = "provider_bad_response"
+
+
+class StreamInterrupted(GenerationFailed):
+    """The output ended before it was complete."""
+
+    code = "stream_interrupted"
+    retryable = False
+    falls_back = False
+
+
+class RunnerCrashed(GenerationFailed):
+    """The local model's process ended while it worked; the next request starts it again."""
+
+    code = "runner_crashed"
+    source = "runner"
+
+
+class RunnerOutOfMemory(GenerationFailed):
+    """There is not enough memory for the local model."""
+
+    code = "runner_out_of_memory"
+    source = "runner"

@@ -1,0 +1,173 @@
+"""What is asked for and what comes back, in every modality: messages, a request, and the events of its generation."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Literal
+
+from attrs import frozen
+
+from .model import Modality, Model
+from .parameters import TextParameters
+
+
+class Role(StrEnum):
+    """Who says a message."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+@frozen
+class TextPart:
+    """Words."""
+
+    text: str
+
+
+@frozen
+class ImagePart:
+    """A picture, by `https:` or `data:` URL."""
+
+    url: str
+
+
+@frozen
+class ToolCallPart:
+    """The assistant asks the client to call a function; `arguments` is JSON as the model wrote it, not checked."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@frozen
+class ToolResultPart:
+    """What the function answered to the call with that id."""
+
+    tool_call_id: str
+    text: str
+
+
+Part = TextPart | ImagePart | ToolCallPart | ToolResultPart
+
+
+@frozen
+class Message:
+    """Something said in a conversation."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """Its words, without anything that is not text."""
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+
+def text_message(role: Role, text: str) -> Message:
+    """A message of words only."""
+    return Message(role, (TextPart(text),))
+
+
+@frozen(kw_only=True)
+class GenerationRequest:
+    """What a generator is asked: everything is resolved, nothing is left to look up.
+
+    `messages` is the whole conversation, oldest first. `session_id` is a hint that the next request with the same one
+    will begin with the same messages.
+    """
+
+    id: str
+    modality: Modality
+    model: Model
+    messages: tuple[Message, ...]
+    parameters: TextParameters
+    session_id: str | None = None
+
+
+class FinishReason(StrEnum):
+    """Why the output ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+    CONTENT_FILTER = "content_filter"
+
+
+@frozen(kw_only=True)
+class Usage:
+    """What a generation took, in tokens. `source` says who counted; `estimated` means nobody did exactly.
+
+    `cached_input_tokens` are those of `input_tokens` that the backend did not have to compute again.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    source: Literal["provider", "runner", "estimated"] = "provider"
+
+
+@frozen
+class Started:
+    """The work began: it is no longer waiting in a queue."""
+
+
+@frozen
+class TextDelta:
+    """More of the output's text."""
+
+    text: str
+
+
+@frozen
+class ToolCallDelta:
+    """More of a tool call: `id` and `name` come once, the arguments in pieces.
+
+    `index` counts the tool calls of one output, from 0.
+    """
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@frozen
+class Progress:
+    """How far work that has steps has come."""
+
+    step: int
+    steps: int
+    eta_s: float | None = None
+
+
+@frozen(kw_only=True)
+class Completed:
+    """The end, and the whole: `output` holds all that the deltas brought.
+
+    `resolved_model` is what the backend says it ran, where that is more exact than what was asked for.
+    """
+
+    output: tuple[Part, ...]
+    finish_reason: FinishReason
+    usage: Usage
+    seed: int | None = None
+    resolved_model: str | None = None
+
+
+GenerationEvent = Started | TextDelta | ToolCallDelta | Progress | Completed
+
+
+@frozen(kw_only=True)
+class Attempt:
+    """One try of one candidate, for the response and for the audit; `status` is `ok` or the error's code."""
+
+    provider: str
+    model: str
+    status: str
+    ms: int
+
+
+Metadata = Mapping[str, str]

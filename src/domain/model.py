@@ -1,0 +1,76 @@
+"""A model: something that can be asked to generate, wherever it runs."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from attrs import field, frozen
+
+
+class Modality(StrEnum):
+    """What a model makes. The values are the API's."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    MODEL_3D = "3d"
+
+
+class ModelStatus(StrEnum):
+    """Whether a model can answer now, and if not, why."""
+
+    AVAILABLE = "available"  # can be asked; a local one is loaded on the first request
+    LOADING = "loading"
+    LOADED = "loaded"
+    DOWNLOADING = "downloading"
+    INCOMPLETE = "incomplete"  # some of its files, or parts of them, are missing
+    UNSUPPORTED = "unsupported"  # whole, but nothing here can run it
+    MISSING = "missing"  # registered, but its files are gone
+
+
+Origin = Literal["registered", "discovered", "provider"]
+
+LOCAL = "local"
+"""The provider name of the models that this service runs itself."""
+
+
+@frozen(kw_only=True)
+class Model:
+    """One entry of the catalog.
+
+    `id` is unique in the catalog: the bare name for a local model, `provider/name` for any other. `upstream` is what
+    the provider calls it. `path` and `engine` are set for local models only; the path is never shown to clients.
+    `parameters` are the names (fields of the modality's parameter class) that it honours: every other one is refused.
+    """
+
+    id: str
+    name: str
+    modality: Modality
+    provider: str
+    upstream: str
+    origin: Origin
+    parameters: frozenset[str]
+    version: str | None = None
+    engine: str | None = None
+    path: str | None = None
+    capabilities: frozenset[str] = frozenset()
+    aliases: tuple[str, ...] = ()
+    size_bytes: int | None = None
+    quantization: str | None = None
+    context_length: int | None = None
+    license: str | None = None
+    source: str | None = None
+    status: ModelStatus = ModelStatus.AVAILABLE
+    reason: str | None = None
+    pinned: bool = False
+    created_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+@frozen(kw_only=True)
+class EngineProfile:
+    """What an engine can do, known without importing it: the catalog describes local models by it."""
+
+    name: str
+    modality: Modality
+    parameters: frozenset[str]
+    capabilities: frozenset[str] = field(default=frozenset())

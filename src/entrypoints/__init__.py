@@ -1,0 +1,1 @@
+"""Thin drivers of the use cases (HTTP, command line) and the composition root."""
