@@ -1,0 +1,38 @@
+"""Short ways to say what a test is about; everything not named is ordinary."""
+
+from pathlib import Path
+
+from pluggably.domain.generation import GenerationRequest, Message, Role, text_message
+from pluggably.domain.model import Modality, Model
+from pluggably.domain.parameters import TEXT_PARAMETERS, TextParameters
+
+
+def a_model(id: str = "tiny", **facts) -> Model:
+    ordinary = dict(
+        id=id,
+        name=id,
+        modality=Modality.TEXT,
+        provider="local",
+        upstream=id,
+        origin="discovered",
+        parameters=TEXT_PARAMETERS,
+    )
+    return Model(**(ordinary | facts))
+
+
+def a_gguf_model(path: Path, **facts) -> Model:
+    return a_model(path.stem.lower(), path=str(path), engine="llama_cpp", size_bytes=path.stat().st_size, **facts)
+
+
+def a_request(
+    *messages: Message | str, model: Model | None = None, session_id: str | None = None, **parameters
+) -> GenerationRequest:
+    said = messages or ("Count from one to twenty in words, separated by commas.",)
+    return GenerationRequest(
+        id="gen_test",
+        modality=Modality.TEXT,
+        model=model or a_model(),
+        messages=tuple(text_message(Role.USER, it) if isinstance(it, str) else it for it in said),
+        parameters=TextParameters(**parameters),
+        session_id=session_id,
+    )
