@@ -11,7 +11,7 @@ from typing import Protocol
 from attrs import frozen
 
 from ..domain.generation import GenerationEvent, GenerationRequest
-from ..domain.model import Modality, Model
+from ..domain.model import Modality, Model, ModelStatus
 from ..domain.session import Session, SessionEvent, SessionStatus
 
 
@@ -57,6 +57,14 @@ class ModelSource(Protocol):
         ...
 
 
+class RunnerStatus(Protocol):
+    """What is known of the local models that are running."""
+
+    def status(self, model_id: str) -> ModelStatus:
+        """`available`, `loading` or `loaded`."""
+        ...
+
+
 class SessionStore(Protocol):
     """Sessions, each a stream of events."""
 
@@ -80,6 +88,14 @@ class SessionStore(Protocol):
 
     async def history(self, session_id: str, *, after: int = 0, limit: int | None = None) -> "Sequence[RecordedEvent]":
         """The stream as it was recorded, from the version following `after` on; empty past its end.
+
+        Raises:
+            NotFound: there is no such session.
+        """
+        ...
+
+    async def verify(self, session_id: str) -> "Verification":
+        """Compute the chain anew from the stored bytes.
 
         Raises:
             NotFound: there is no such session.
@@ -121,6 +137,16 @@ class RecordedEvent:
     recorded_at: datetime
     previous_hash: str
     hash: str
+
+
+@frozen(kw_only=True)
+class Verification:
+    """What a check of a session's chain found: its length, its last hash, and the first version that is not right."""
+
+    valid: bool
+    events: int
+    head: str
+    broken_at: int | None = None
 
 
 @frozen(kw_only=True)

@@ -1,10 +1,11 @@
 """What is asked for and what comes back, in every modality: messages, a request, and the events of its generation."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from .model import Modality, Model
 from .parameters import TextParameters
@@ -76,7 +77,8 @@ class GenerationRequest:
     """What a generator is asked: everything is resolved, nothing is left to look up.
 
     `messages` is the whole conversation, oldest first. `session_id` is a hint that the next request with the same one
-    will begin with the same messages.
+    will begin with the same messages. `stream`: the client wants deltas as they come; without it a generator may answer
+    with `Started` and `Completed` alone.
     """
 
     id: str
@@ -84,6 +86,7 @@ class GenerationRequest:
     model: Model
     messages: tuple[Message, ...]
     parameters: TextParameters
+    stream: bool = True
     session_id: str | None = None
 
 
@@ -171,3 +174,36 @@ class Attempt:
 
 
 Metadata = Mapping[str, str]
+
+
+@frozen(kw_only=True)
+class SessionRef:
+    """The turn of a session that a generation is, and the session's version after it."""
+
+    id: str
+    turn: int
+    version: int
+
+
+@frozen(kw_only=True)
+class Timing:
+    """Where the time went: waiting, up to the first output, and in all."""
+
+    queue_ms: int
+    first_output_ms: int | None
+    total_ms: int
+
+
+@frozen(kw_only=True)
+class Generation:
+    """A finished generation, as its client is told of it."""
+
+    id: str
+    modality: Modality
+    model: Model
+    result: Completed
+    attempts: tuple[Attempt, ...]
+    created_at: datetime
+    timing: Timing
+    session: SessionRef | None = None
+    metadata: Metadata = field(factory=dict)

@@ -1,0 +1,153 @@
+"""Turns of sessions: one at a time in each, begun before a model is called and always ended."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from attrs import define
+
+from ..domain import session as rules
+from ..domain.errors import NotFound, SessionBusy
+from ..domain.generation import Attempt, Completed, SessionRef
+from ..domain.model import Model
+from ..domain.session import Session, SessionEvent
+from .ports import Clock, Provenance, SessionStore
+
+T = TypeVar("T")
+
+
+class SessionLocks:
+    """A lock for each session that somebody in this process works on, given in the order of asking."""
+
+    def __init__(self, wait_s: float) -> None:
+        """`wait_s` is how long to wait for a session before giving up."""
+        self._wait_s = wait_s
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._users: dict[str, int] = {}
+
+    @asynccontextmanager
+    async def hold(self, session_id: str) -> AsyncIterator[None]:
+        """Hold the session's lock.
+
+        Raises:
+            SessionBusy: it was not free in time.
+        """
+        lock = self._locks.setdefault(session_id, asyncio.Lock())
+        self._users[session_id] = self._users.get(session_id, 0) + 1
+        try:
+            try:
+                await asyncio.wait_for(lock.acquire(), self._wait_s)
+            except TimeoutError:
+                raise SessionBusy(
+                    detail=f"Another turn of session {session_id} did not end within {self._wait_s:g} s.",
+                    retry_after_s=1,
+                ) from None
+            try:
+                yield
+            finally:
+                lock.release()
+        finally:
+            self._users[session_id] -= 1
+            if not self._users[session_id]:
+                del self._users[session_id], self._locks[session_id]
+
+
+@define
+class SessionTurn:
+    """A turn that has begun: end it by `complete` or `fail`."""
+
+    session: Session
+    _store: SessionStore
+    _clock: Clock
+    _provenance: Provenance
+
+    @property
+    def reference(self) -> SessionRef:
+        """The turn's place, with the session's version as it is now."""
+        return SessionRef(id=self.session.id, turn=len(self.session.turns), version=self.session.version)
+
+    async def complete(self, result: Completed, model: Model, attempts: tuple[Attempt, ...]) -> None:
+        """Store the result; once this returns, it is durable."""
+        await self.append(
+            rules.complete_turn(
+                self.session,
+                result,
+                provider=model.provider,
+                model=model.id,
+                model_version=model.version,
+                attempts=attempts,
+                at=self._clock(),
+            )
+        )
+
+    async def fail(self, code: str, detail: str, attempts: tuple[Attempt, ...] = ()) -> None:
+        """Store that there is no result; nothing, if the turn has ended already."""
+        if self.session.active_turn:
+            await self.append(
+                rules.fail_turn(self.session, code=code, detail=detail, attempts=attempts, at=self._clock())
+            )
+
+    async def append(self, events: Sequence[SessionEvent]) -> None:
+        """Store events; a caller that is cancelled meanwhile learns of it after they are stored."""
+
+        async def append() -> None:
+            self.session = await self._store.append(self.session, events, self._provenance)
+
+        await to_its_end(append())
+
+
+@define(kw_only=True)
+class SessionTurns:
+    """Gives the turns of sessions."""
+
+    store: SessionStore
+    clock: Clock
+    locks: SessionLocks
+
+    @asynccontextmanager
+    async def begin(
+        self, session_id: str, provenance: Provenance, decide: Callable[[Session], Awaitable[Sequence[SessionEvent]]]
+    ) -> AsyncIterator[SessionTurn]:
+        """Begin a turn by the events that `decide` returns; leaving the context without an end cancels the turn.
+
+        Raises:
+            NotFound: there is no such session, or it is not the actor's.
+            SessionBusy: another turn did not end in time.
+        """
+        async with self.locks.hold(session_id):
+            session = owned(await self.store.load(session_id), provenance.actor)
+            turn = SessionTurn(session, self.store, self.clock, provenance)
+            try:
+                await turn.append(await decide(session))
+                yield turn
+            except Exception:
+                await turn.fail("internal_error", "The gateway failed.")
+                raise
+            finally:
+                await turn.fail(rules.CANCELLED, "The client went away before the turn ended.")
+
+
+def owned(session: Session, principal_id: str) -> Session:
+    """The session, if it is theirs.
+
+    Raises:
+        NotFound: it is somebody else's; whether it exists is not told.
+    """
+    if session.owner != principal_id:
+        raise NotFound.of("session", session.id)
+    return session
+
+
+async def to_its_end(work: Awaitable[T]) -> T:
+    """Wait for `work` even when the caller is cancelled meanwhile, and be cancelled only then.
+
+    A write that has begun is so never left in the dark: whoever cancels waits for its outcome.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.done():
+            await asyncio.wait({task})
+        raise
