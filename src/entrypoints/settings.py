@@ -1,0 +1,241 @@
+"""What an operator can set: one TOML file, and environment variables over it.
+
+Every table of the file is a class here, every key a field with its meaning; `pluggably.example.toml` shows them all.
+The environment variable of a key is `PLUGGABLY_`, then the key's path in capitals with two underscores between its
+parts: `PLUGGABLY_SERVER__PORT=9000`. Its value is read as TOML (`true`, `9000`, `["a", "b"]`), or else as a plain
+string. A key that does not exist, in the file or the environment, is refused by name.
+"""
+
+import ipaddress
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from attrs import define, evolve, field, frozen
+
+from ..domain.errors import GatewayError, InvalidRequest, Violation
+from ..domain.model import LOCAL, Modality
+from ..domain.parameters import Field
+from .structuring import structure
+
+PREFIX = "PLUGGABLY_"
+DEFAULT_FILE = Path("pluggably.toml")
+
+
+@define(eq=False, kw_only=True)
+class SettingsError(GatewayError):
+    """The settings are wrong; the service does not start with them."""
+
+    code = "invalid_settings"
+    violations: tuple[Violation, ...] = ()
+
+
+@frozen(kw_only=True)
+class ServerSettings:
+    """How the HTTP service listens."""
+
+    host: Annotated[str, Field("Address to listen on. Without credentials only a loopback address is accepted.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Field("TCP port; 0 takes a free one.", 0, 65_535)] = 8080
+    body_limit_bytes: Annotated[int, Field("The largest request body.", 1_024, 2**30, unit="bytes")] = 10 * 2**20
+    json_depth: Annotated[int, Field("How deep the JSON of a request may be nested.", 4, 512)] = 32
+    access_log: Annotated[bool, Field("Log a line for each request.")] = True
+    drain_s: Annotated[
+        int, Field("How long running requests may take to finish when the service stops.", 0, 3_600, unit="seconds")
+    ] = 30
+
+
+@frozen(kw_only=True)
+class ModelSettings:
+    """Which models there are, and which are meant by default."""
+
+    folders: Annotated[
+        tuple[str, ...] | None, Field("Folders that are scanned for models; new ones go into the first.")
+    ] = None
+    defaults: Annotated[
+        Mapping[Modality, str], Field("For each modality, the model of requests that name none.", examples=({"text": "a"},))
+    ] = field(factory=dict)
+    aliases: Annotated[
+        Mapping[str, str], Field("More names for models: alias = model id.", examples=({"gpt-4o": "smollm2-135m-instruct"},))
+    ] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class RunnerSettings:
+    """How local models run."""
+
+    memory_limit_bytes: Annotated[
+        int | None, Field("Memory for all loaded models together; absent: 80 % of the machine's.", 2**26, unit="bytes")
+    ] = None
+    keep_alive_s: Annotated[
+        int, Field("Unload a model that nobody used for this long; 0: at once, -1: never.", -1, unit="seconds")
+    ] = 300
+    queue_limit: Annotated[
+        int, Field("How many requests may wait for one model, beyond those that run; more are refused.", 0, 100_000)
+    ] = 64
+    parallel: Annotated[int, Field("How many requests one model works on at once.", 1, 256)] = 8
+    threads: Annotated[int | None, Field("Threads of each model; absent: one for each core.", 1, 1_024)] = None
+    context_length: Annotated[
+        int | None, Field("The longest conversation, with its answer; absent: what the model allows.", 128, unit="tokens")
+    ] = None
+    engines: Annotated[
+        Mapping[str, str], Field("More engines, or others: name = `module:Class`, or the name of an entry point.")
+    ] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class SessionSettings:
+    """Where sessions are kept."""
+
+    store: Annotated[
+        str, Field("`sqlite`, `memory` (lost at the end), `module:Class`, or the name of an entry point.")
+    ] = "sqlite"
+    busy_wait_s: Annotated[
+        float, Field("How long a turn waits for the one before it in its session.", 0, 600, unit="seconds")
+    ] = 10.0
+
+
+@frozen(kw_only=True)
+class ProviderSettings:
+    """A remote service that generates. Its models are named `<name>/<model>`."""
+
+    name: Annotated[str, Field("The name of it here.", max_length=64, examples=("openai",))]
+    models: Annotated[
+        tuple[str, ...], Field("Its models by name, or by pattern with `*`.", examples=(["gpt-4o", "gpt-5*"],))
+    ]
+    base_url: Annotated[str, Field("Where its API begins.", examples=("https://api.example.com/v1",))]
+    kind: Annotated[
+        str, Field("What it speaks: `openai`, `module:Class`, or the name of an entry point.")
+    ] = "openai"
+    api_key_env: Annotated[
+        str | None, Field("Name of the environment variable that holds the key; the key itself never stands here.")
+    ] = None
+    options: Annotated[Mapping[str, Any], Field("What only this kind of provider knows.")] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class LoggingSettings:
+    """What is logged, on standard error."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], Field("The least that is worth a line.")] = "info"
+    format: Annotated[Literal["auto", "console", "json"], Field("`auto`: for people on a terminal, else JSON.")] = "auto"
+
+
+@frozen(kw_only=True)
+class Settings:
+    """All of it."""
+
+    data_dir: Annotated[str, Field("Folder of everything the service keeps.")] = "data"
+    server: ServerSettings = ServerSettings()
+    models: ModelSettings = ModelSettings()
+    runners: RunnerSettings = RunnerSettings()
+    sessions: SessionSettings = SessionSettings()
+    providers: tuple[ProviderSettings, ...] = ()
+    logging: LoggingSettings = LoggingSettings()
+
+    @property
+    def data_path(self) -> Path:
+        """`data_dir`, absolute."""
+        return Path(self.data_dir).expanduser().resolve()
+
+    @property
+    def model_folders(self) -> tuple[Path, ...]:
+        """The model folders, absolute; `models` in the data folder unless others are named."""
+        if self.models.folders is None:
+            return (self.data_path / "models",)
+        return tuple(Path(folder).expanduser().resolve() for folder in self.models.folders)
+
+
+def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read the settings file, lay the environment over it, and check everything.
+
+    Args:
+        path: the file; `None` reads `pluggably.toml` in the working folder, if there is one.
+        environ: the environment variables.
+
+    Raises:
+        SettingsError: the file cannot be read, or something in it is wrong; all of it is said at once.
+    """
+    tree = _read(path or DEFAULT_FILE, required=path is not None)
+    for name, raw in sorted(environ.items()):
+        if name.startswith(PREFIX):
+            _lay_over(tree, name.removeprefix(PREFIX).lower().split("__"), _value(raw), name)
+    try:
+        settings = structure(tree, Settings)
+    except InvalidRequest as error:
+        lines = [f"  {_key(violation.pointer)}: {violation.message}" for violation in error.violations]
+        raise SettingsError(
+            detail="These settings are wrong:\n" + "\n".join(lines), violations=error.violations
+        ) from error
+    _check_providers(settings)
+    return settings
+
+
+def with_address(settings: Settings, host: str | None, port: int | None) -> Settings:
+    """The settings with another address to listen on, where one is given."""
+    server = settings.server
+    return evolve(
+        settings,
+        server=evolve(server, host=host or server.host, port=server.port if port is None else port),
+    )
+
+
+def require_loopback(settings: Settings) -> None:
+    """Refuse to serve strangers without credentials.
+
+    Raises:
+        SettingsError: the address can be reached from other machines.
+    """
+    host = settings.server.host
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if not loopback:
+        raise SettingsError(
+            detail=f"Not listening on {host}: no credentials are configured, so everyone who can reach that address "
+            "could use every model, key and session. Listen on 127.0.0.1 and put a proxy that authenticates before it.",
+            violations=(Violation(pointer="/server/host", message="must be a loopback address", allowed=("127.0.0.1",)),),
+        )
+
+
+def _read(path: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if required:
+            raise SettingsError(detail=f"There is no settings file {path}.") from error
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(detail=f"The settings file {path} cannot be read: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(detail=f"The settings file {path} is not TOML: {error}.") from error
+
+
+def _lay_over(tree: dict[str, Any], keys: list[str], value: Any, name: str) -> None:
+    for key in keys[:-1]:
+        tree = tree.setdefault(key, {})
+        if not isinstance(tree, dict):
+            raise SettingsError(detail=f"The environment variable {name} names a key inside {key!r}, which has none.")
+    tree[keys[-1]] = value
+
+
+def _value(raw: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {raw}")["value"]
+    except (tomllib.TOMLDecodeError, KeyError):
+        return raw
+
+
+def _key(pointer: str) -> str:
+    return ".".join(pointer.removeprefix("/").split("/")) or "file"
+
+
+def _check_providers(settings: Settings) -> None:
+    names = [provider.name for provider in settings.providers]
+    doubled = {name for name in names if names.count(name) > 1}
+    if LOCAL in names or doubled:
+        what = f"{LOCAL!r} means the models that run here" if LOCAL in names else f"two are called {sorted(doubled)[0]!r}"
+        raise SettingsError(detail=f"Providers need names of their own: {what}.")
