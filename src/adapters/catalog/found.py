@@ -1,0 +1,176 @@
+"""Turns the files of a model folder into models found, each with what its format says and what is wrong with it.
+
+A model is one GGUF file, or its shards together, or a folder of safetensors. What is loaded beside a model (projectors,
+LoRA adapters, draft heads) and what is only half written is left out; so are the parts of a diffusion pipeline.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from attrs import frozen
+
+from ...domain.discovery import ModelFileName, SourceNote, is_sidecar, is_unfinished
+from ...domain.model import ModelStatus
+from .gguf import GgufHeader, read_gguf
+from .readings import Problem, Readings
+from .safetensors import CONFIG, INDEX, SUFFIX, SafetensorsFolder, read_safetensors
+from .walk import ModelFile, walk
+
+Files = Mapping[str, ModelFile]
+
+_GGUF = ".gguf"
+_PIPELINE = "model_index.json"
+_TEXT_ARCHITECTURES = ("ForCausalLM", "LMHeadModel")
+_NOTE_LIMIT = 64 * 2**10
+
+
+@frozen(kw_only=True)
+class Found:
+    """A model on disk; `place` is its path inside the model folder, `label` the quantization that its name states."""
+
+    format: Literal["gguf", "safetensors"]
+    name: str
+    label: str | None
+    place: str
+    path: Path
+    size_bytes: int
+    modified_at: datetime
+    quantization: str | None = None
+    context_length: int | None = None
+    license: str | None = None
+    source: str | None = None
+    has_chat_template: bool = False
+    problem: Problem | None = None
+
+
+def find_models(root: Path, readings: Readings) -> Iterator[Found]:
+    """The models in `root`, in an order that only depends on their names."""
+    root = root.resolve()
+    pipeline: Path | None = None
+    for folder, files in walk(root):
+        if pipeline and folder.is_relative_to(pipeline):
+            continue
+        if _PIPELINE in files:
+            pipeline = folder
+            continue
+        for shards in _gguf_groups(files):
+            if found := _gguf_model(root, shards, files, readings):
+                yield found
+        if CONFIG in files and (INDEX in files or any(name.endswith(SUFFIX) for name in files)):
+            yield _safetensors_model(root, folder, files, readings)
+
+
+def _gguf_groups(files: Files) -> list[list[ModelFile]]:
+    """The GGUF files, those that are shards of one model together and in order."""
+    groups: dict[tuple[str, int], list[ModelFile]] = defaultdict(list)
+    for name, file in files.items():
+        stem = file.path.stem
+        if not name.lower().endswith(_GGUF) or is_unfinished(stem) or is_sidecar(stem):
+            continue
+        parsed = ModelFileName.parse(stem)
+        groups[(parsed.series, parsed.shards) if parsed.shards > 1 else (name, 1)].append(file)
+    return list(groups.values())
+
+
+def _gguf_model(root: Path, shards: Sequence[ModelFile], files: Files, readings: Readings) -> Found | None:
+    first, parsed = shards[0], ModelFileName.parse(shards[0].path.stem)
+    headers = [readings.of((shard,), partial(read_gguf, shard.path)) for shard in shards]
+    header = headers[0] if isinstance(headers[0], GgufHeader) else None
+    if header and header.kind != "model":
+        return None
+    note = _note(first, files, readings)
+    return Found(
+        format="gguf",
+        name=parsed.name,
+        label=parsed.quantization,
+        place=first.path.relative_to(root).as_posix(),
+        path=first.path,
+        size_bytes=sum(shard.size_bytes for shard in shards),
+        modified_at=_modified(shards),
+        quantization=(header.quantization if header else None) or parsed.quantization,
+        context_length=header.context_length if header else None,
+        license=(header.license if header else None) or (note.license if note else None),
+        source=note.source if note else None,
+        has_chat_template=bool(header and header.chat_template_sha256),
+        problem=_gguf_problem(parsed, shards, headers),
+    )
+
+
+def _gguf_problem(
+    parsed: ModelFileName, shards: Sequence[ModelFile], headers: Sequence[GgufHeader | Problem]
+) -> Problem | None:
+    for shard, header in zip(shards, headers, strict=True):
+        if isinstance(header, Problem):
+            return header
+        if shard.size_bytes < header.size_bytes:
+            lacking = header.size_bytes - shard.size_bytes
+            return Problem(ModelStatus.INCOMPLETE, f"the last {lacking} of {header.size_bytes} bytes are missing")
+    here = {ModelFileName.parse(shard.path.stem).shard for shard in shards}
+    if missing := set(range(1, parsed.shards + 1)) - here:
+        return Problem(ModelStatus.INCOMPLETE, f"{len(missing)} of its {parsed.shards} shards are missing")
+    return _unusable(parsed, headers)
+
+
+def _unusable(parsed: ModelFileName, headers: Sequence[GgufHeader | Problem]) -> Problem | None:
+    readable = [header for header in headers if isinstance(header, GgufHeader)]
+    if readable[0].shards != parsed.shards:
+        return Problem(
+            ModelStatus.UNSUPPORTED,
+            f"it is one of {readable[0].shards} shards, and the names of shards must end in -00001-of-0000N",
+        )
+    if not any(header.tensors for header in readable):
+        return Problem(ModelStatus.UNSUPPORTED, "it has a vocabulary, but no weights")
+    return None
+
+
+def _note(file: ModelFile, files: Files, readings: Readings) -> SourceNote | None:
+    """What was noted of where the file came from, if it is still that file."""
+    if (beside := files.get(SourceNote.name_for(file.path.name))) is None:
+        return None
+    note = readings.of((beside,), lambda: _read_note(beside.path))
+    return note if isinstance(note, SourceNote) and note.size_bytes == file.size_bytes else None
+
+
+def _read_note(path: Path) -> SourceNote | None:
+    with path.open("rb") as file:
+        return SourceNote.from_json(file.read(_NOTE_LIMIT))
+
+
+def _safetensors_model(root: Path, folder: Path, files: Files, readings: Readings) -> Found:
+    said = readings.of(tuple(files.values()), lambda: read_safetensors(folder, files.keys()))
+    whole = said if isinstance(said, SafetensorsFolder) else None
+    weights = [file for name, file in files.items() if name.endswith(SUFFIX)]
+    return Found(
+        format="safetensors",
+        name=folder.name,
+        label=None,
+        place=folder.relative_to(root).as_posix(),
+        path=folder,
+        size_bytes=sum(file.size_bytes for file in weights),
+        modified_at=_modified([files[CONFIG], *weights]),
+        quantization=whole.dtype if whole else None,
+        context_length=whole.context_length if whole else None,
+        has_chat_template=bool(whole and whole.has_chat_template),
+        problem=_safetensors_problem(said),
+    )
+
+
+def _safetensors_problem(said: SafetensorsFolder | Problem) -> Problem | None:
+    if isinstance(said, Problem):
+        return said
+    if said.missing:
+        first, others = said.missing[0], len(said.missing) - 1
+        return Problem(ModelStatus.INCOMPLETE, f"{first} is missing" + (f", and {others} more files" if others else ""))
+    if not (said.architecture or "").endswith(_TEXT_ARCHITECTURES):
+        return Problem(
+            ModelStatus.UNSUPPORTED, f"its architecture is {said.architecture}, only causal language models run here"
+        )
+    return None if said.has_tokenizer else Problem(ModelStatus.INCOMPLETE, "its tokenizer is missing")
+
+
+def _modified(files: Sequence[ModelFile]) -> datetime:
+    return datetime.fromtimestamp(max(file.modified_ns for file in files) / 1e9, UTC)
