@@ -1,0 +1,89 @@
+"""A generator without a model: it says what it was told to say. For tests, and to develop clients against."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Callable
+from typing import Final
+
+from attrs import define, field
+
+from ...domain.errors import GatewayError
+from ...domain.generation import (
+    Completed,
+    FinishReason,
+    GenerationEvent,
+    GenerationRequest,
+    Started,
+    TextDelta,
+    TextPart,
+    Usage,
+)
+
+Answer = str | Callable[[GenerationRequest], str]
+
+COUNTING: Final = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+
+
+@define(kw_only=True)
+class ScriptedGenerator:
+    """Answers with a text, or with what a function makes of the request; a word and the space after it are one token.
+
+    With `failure` it raises that, after `fails_after` tokens. With `gate` it waits for that event before every token.
+    `requests` has what it was asked, `tokens` counts what it gave out, `running` those at work, and `closed` says
+    whether it was closed.
+    """
+
+    answer: Answer = COUNTING
+    failure: GatewayError | None = None
+    fails_after: int = 0
+    gate: asyncio.Event | None = None
+    requests: list[GenerationRequest] = field(init=False, factory=list)
+    tokens: int = field(init=False, default=0)
+    running: int = field(init=False, default=0)
+    closed: bool = field(init=False, default=False)
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
+        """Give the answer token by token, `max_tokens` at most."""
+        self.requests.append(request)
+        self.running += 1
+        try:
+            yield Started()
+            words = tokens(self.answer if isinstance(self.answer, str) else self.answer(request))
+            allowed = words[: request.parameters.max_tokens]
+            for given, word in enumerate(allowed):
+                await self._may_go_on(given)
+                self.tokens += 1
+                yield TextDelta(word)
+            await self._may_go_on(len(allowed))
+            yield _completed(request, allowed, cut=len(allowed) < len(words))
+        finally:
+            self.running -= 1
+
+    async def close(self) -> None:
+        """Remember that it was closed."""
+        self.closed = True
+
+    async def _may_go_on(self, given: int) -> None:
+        if self.failure is not None and given >= self.fails_after:
+            raise self.failure
+        if self.gate is not None:
+            await self.gate.wait()
+        await asyncio.sleep(0)
+
+
+def tokens(text: str) -> list[str]:
+    """The words of a text, each with the space after it: together they are the text."""
+    return re.findall(r"\s*\S+\s?|\s+", text)
+
+
+def _completed(request: GenerationRequest, given: list[str], *, cut: bool) -> Completed:
+    return Completed(
+        output=(TextPart("".join(given)),),
+        finish_reason=FinishReason.LENGTH if cut else FinishReason.STOP,
+        usage=Usage(
+            input_tokens=sum(len(tokens(message.text)) for message in request.messages),
+            output_tokens=len(given),
+            source="runner",
+        ),
+        seed=request.parameters.seed,
+    )

@@ -1,0 +1,9 @@
+"""The kinds of provider that a configuration may name, and where each is; imported only when it is chosen."""
+
+from collections.abc import Mapping
+from typing import Final
+
+KINDS: Final[Mapping[str, str]] = {
+    "openai": "pluggably.adapters.providers.openai:OpenAIProvider",
+}
+"""Dotted paths, `module:class`, by the `kind` of a `[[providers]]` entry."""

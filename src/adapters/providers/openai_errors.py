@@ -1,0 +1,148 @@
+"""What went wrong at an OpenAI-compatible server, as one of our errors: pure.
+
+https://platform.openai.com/docs/guides/error-codes, and the deviations of vLLM, llama.cpp and OpenRouter. The code in
+the body decides first, then the status. Of an upstream's words only its short codes are passed on.
+"""
+
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import httpx
+import msgspec
+
+from ...domain import errors
+from ...domain.errors import GatewayError, Violation
+from ...domain.parameters import TEXT_PARAMETERS
+
+BY_CODE: Final[Mapping[str, type[GatewayError]]] = {
+    "context_length_exceeded": errors.ContextLengthExceeded,
+    "exceed_context_size_error": errors.ContextLengthExceeded,  # llama.cpp
+    "content_filter": errors.ContentPolicyViolation,  # Azure
+    "content_policy_violation": errors.ContentPolicyViolation,
+    "insufficient_quota": errors.ProviderQuotaExhausted,
+    "billing_hard_limit_reached": errors.ProviderQuotaExhausted,
+    "credit_balance_exhausted": errors.ProviderQuotaExhausted,
+    "invalid_api_key": errors.ProviderAuthFailed,
+    "authentication_error": errors.ProviderAuthFailed,
+    "model_not_found": errors.ModelNotFound,
+    "rate_limit_exceeded": errors.ProviderRateLimited,
+    "rate_limit_error": errors.ProviderRateLimited,
+    "overloaded_error": errors.ProviderOverloaded,
+    "server_error": errors.ProviderError,
+}
+BY_STATUS: Final[Mapping[int, type[GatewayError]]] = {
+    400: errors.InvalidRequest,
+    401: errors.ProviderAuthFailed,
+    402: errors.ProviderQuotaExhausted,
+    403: errors.ProviderAuthFailed,
+    404: errors.ModelNotFound,
+    408: errors.ProviderTimeout,
+    409: errors.ProviderUnavailable,
+    413: errors.RequestTooLarge,
+    422: errors.InvalidRequest,
+    429: errors.ProviderRateLimited,
+    500: errors.ProviderError,
+    502: errors.ProviderUnavailable,
+    503: errors.ProviderUnavailable,
+    504: errors.ProviderTimeout,
+    529: errors.ProviderOverloaded,
+}
+
+
+class ErrorObject(msgspec.Struct):
+    """The `error` of a body or a chunk; some servers leave the word `error` out and send its fields alone."""
+
+    type: str | None = None
+    code: str | int | None = None
+    param: str | None = None
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """What it calls itself, the more exact first."""
+        if (self.param or "").startswith("input_tokens"):  # vLLM has no code for it
+            return ("context_length_exceeded",)
+        return tuple(str(code) for code in (self.code, self.type) if code is not None)
+
+
+class _ErrorBody(ErrorObject):
+    error: ErrorObject | str | None = None
+
+
+def to_error(status: int, headers: Mapping[str, str], body: bytes, *, provider: str) -> GatewayError:
+    """The error for an answer that is not 2xx. The names in `headers` are lower case."""
+    error = error_object(body)
+    if error is None and status == httpx.codes.NOT_FOUND:
+        return errors.ProviderBadResponse(
+            detail=f"Provider {provider!r} has nothing at its base URL, or no such model: does the URL end in /v1?"
+        )
+    failure = from_object(error or ErrorObject(), provider=provider, status=status)
+    failure.retry_after_s = retry_after_s(headers)
+    return failure
+
+
+def error_object(body: bytes) -> ErrorObject | None:
+    """The error that a body describes, or None if it does not."""
+    try:
+        found = msgspec.json.decode(body, type=_ErrorBody)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if isinstance(found.error, ErrorObject):
+        return found.error
+    return found if found.error or found.code or found.type else None
+
+
+def from_object(
+    error: ErrorObject,
+    *,
+    provider: str,
+    status: int = 200,
+    otherwise: type[GatewayError] = errors.ProviderBadResponse,
+) -> GatewayError:
+    """The error for an error object; one that comes with a 200 may have its status as its code (OpenRouter)."""
+    if not httpx.codes.is_error(status) and str(error.code).isdigit():
+        status = int(str(error.code))
+    by_status = BY_STATUS.get(status, errors.ProviderError if httpx.codes.is_server_error(status) else otherwise)
+    kind = next((BY_CODE[code] for code in error.codes if code in BY_CODE), by_status)
+    detail = _detail(kind, error, provider, status)
+    if kind is errors.InvalidRequest:
+        return errors.InvalidRequest(detail=detail, violations=_violations(error, provider))
+    return kind(detail=detail)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """How long the provider asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date.
+
+    A date counts from the answer's own `Date`, so that a difference between the clocks does not matter.
+    """
+    try:
+        if milliseconds := headers.get("retry-after-ms"):
+            return max(0.0, float(milliseconds) / 1000)
+        value = headers.get("retry-after")
+        if value is None or re.fullmatch(r"\d+(\.\d+)?", value.strip()):
+            return None if value is None else float(value)
+        return max(0.0, (parsedate_to_datetime(value) - parsedate_to_datetime(headers["date"])).total_seconds())
+    except (ValueError, TypeError, KeyError):  # it asks for something that nobody can read: as if it did not
+        return None
+
+
+def _detail(kind: type[GatewayError], error: ErrorObject, provider: str, status: int) -> str:
+    summary = (kind.__doc__ or "").strip().partition("\n")[0].rstrip(".")
+    facts = [
+        f"provider {provider!r}",
+        *([f"status {status}"] if httpx.codes.is_error(status) else []),
+        *_safe(error.codes[:1]),
+    ]
+    return f"{summary} ({', '.join(facts)})."
+
+
+def _violations(error: ErrorObject, provider: str) -> tuple[Violation, ...]:
+    if error.param in TEXT_PARAMETERS:
+        return (Violation(pointer=f"/parameters/{error.param}", message=f"provider {provider!r} refuses it"),)
+    return tuple(Violation(pointer="", message=f"provider {provider!r} refuses {p}") for p in _safe((error.param,)))
+
+
+def _safe(words: tuple[str | None, ...]) -> list[str]:
+    """Those that are an identifier: no prose, no key, no path."""
+    return [word for word in words if word and re.fullmatch(r"[a-z][a-z_]{0,47}(\[\d+\])?(\.[a-z_]+)*", word)]
