@@ -12,9 +12,7 @@ from .gguf_file import TENSORS, a_gguf
 
 WHOLE = a_gguf()
 LAST = TENSORS[-1][0].encode()
-HEADER_BYTES = WHOLE.index(LAST) + len(LAST) + 24  # after the name: dimensions, the one there is, type, offset
-    WHOLE.index(LAST) + len(LAST) + 4 + 8 + 4 + 8
-)  # after the name: dimensions, the one there is, type, offset
+HEADER_BYTES = WHOLE.index(LAST) + len(LAST) + 24  # after the name: dimensions, the one, type, offset
 on_disk = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
