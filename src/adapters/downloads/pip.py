@@ -18,8 +18,10 @@ from ...domain.errors import GatewayError, InsufficientStorage, NotFound
 
 _OPTIONS = ("--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input", "--progress-bar=raw", "--retries=3")
 _LINE_LIMIT = 2**20
+_FINAL = ("ERROR:", "error:", "×")  # how lines begin that say why pip gave up
 _PROGRESS = re.compile(rb"Progress (\d+) of (\d+)\s*")
-_UNREACHED = re.compile(r"Could not fetch URL (?!.*: (?:404|410) Client Error)|connection broken by|ReadTimeoutError")
+_UNREACHED = re.compile(r"Could not fetch URL (?!.*: (?:404|410) Client Error)")
+_BROKEN_OFF = re.compile(r"incomplete-download|timed out|connection|max retries", re.IGNORECASE)
 _VERSIONS = re.compile(r"\(from versions: (.*?)\)")
 _URL_OR_PATH = re.compile(r"\S*(?:://|/)\S*")
 
@@ -61,6 +63,7 @@ async def download_wheel(requirement: str, into: Path) -> AsyncGenerator[tuple[i
 
 def failure(requirement: str, *, log: str, errors: str) -> GatewayError:
     """The error that pip's verbose log and its error output tell of."""
+    final = [line for line in errors.splitlines() if line.startswith(_FINAL)]
     if "No space left on device" in errors:
         return InsufficientStorage(detail=f"The disk is full; {requirement!r} was not fetched.")
     if _UNREACHED.search(log):
@@ -70,7 +73,11 @@ def failure(requirement: str, *, log: str, errors: str) -> GatewayError:
         )
     if "No matching distribution found" in errors:
         return NotFound(detail=f"There is no package {requirement!r} that could be used here.{_offer(errors)}")
-    return GatewayError(detail=f"pip could not download {requirement!r}: {_last_error(errors)}")
+    if any(map(_BROKEN_OFF.search, final)):
+        return GatewayError(
+            detail="The connection to the package registry broke off. Check the network and fetch again."
+        )
+    return GatewayError(detail=f"pip could not download {requirement!r}: {_last(final)}")
 
 
 def _offer(errors: str) -> str:
@@ -79,10 +86,11 @@ def _offer(errors: str) -> str:
     return f" There is {', '.join(versions[-8:])}." if versions else ""
 
 
-def _last_error(errors: str) -> str:
-    """The last line that says ERROR, without addresses and paths, which may hold credentials."""
-    lines = [line.removeprefix("ERROR: ") for line in errors.splitlines() if line.startswith("ERROR: ")]
-    return _URL_OR_PATH.sub("…", lines[-1])[:300] if lines else "it ended without saying why."
+def _last(lines: list[str]) -> str:
+    """The last line, without addresses and paths, which may hold credentials."""
+    return (
+        _URL_OR_PATH.sub("…", lines[-1].lstrip("× ").removeprefix("ERROR: "))[:300] if lines else "it gave no reason."
+    )
 
 
 def _text(path: Path) -> str:

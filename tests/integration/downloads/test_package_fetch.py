@@ -226,6 +226,13 @@ async def test_cancelling_the_task_that_fetches_ends_pip_and_leaves_nothing(fold
     assert not pips()
 
 
+async def test_a_registry_that_breaks_off_is_said(folder, registry):
+    registry.let_go.set()
+    with pytest.raises(GatewayError, match="broke off"):
+        await fetched(folder)
+    assert names(folder) == []
+
+
 async def test_a_package_that_cannot_fit_on_the_disk_is_refused_at_its_start(folder, registry):
     registry.announced = 10**15
     with pytest.raises(InsufficientStorage, match="are free"):

@@ -84,3 +84,12 @@ def test_the_last_error_is_told_without_addresses_and_paths():
     assert type(error) is GatewayError
     assert "Cannot read" in str(error)
     assert not any(word in str(error) for word in ("secret", "registry.example", "someone"))
+
+
+def test_a_download_that_broke_off_is_called_so():
+    errors = "error: incomplete-download\n\n× Download failed after 6 attempts (1000 kB/4.0 MB)\n╰─> URL: http://x/y\n"
+    assert "broke off" in str(failure("foo==1", log="", errors=errors))
+
+
+def test_silence_is_not_taken_for_success():
+    assert "no reason" in str(failure("foo==1", log="", errors=""))
