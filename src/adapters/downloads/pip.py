@@ -58,7 +58,11 @@ async def download_wheel(requirement: str, into: Path) -> AsyncGenerator[tuple[i
             process.kill()
             await process.communicate()
     if status:
-        raise failure(requirement, log=_text(into / "log"), errors=_text(into / "errors"))
+        raise failure(
+            requirement,
+            log=await asyncio.to_thread(_text, into / "log"),
+            errors=await asyncio.to_thread(_text, into / "errors"),
+        )
 
 
 def failure(requirement: str, *, log: str, errors: str) -> GatewayError:

