@@ -55,10 +55,12 @@ class ModelSettings:
         tuple[str, ...] | None, Field("Folders that are scanned for models; new ones go into the first.")
     ] = None
     defaults: Annotated[
-        Mapping[Modality, str], Field("For each modality, the model of requests that name none.", examples=({"text": "a"},))
+        Mapping[Modality, str],
+        Field("For each modality, the model of requests that name none.", examples=({"text": "a"},)),
     ] = field(factory=dict)
     aliases: Annotated[
-        Mapping[str, str], Field("More names for models: alias = model id.", examples=({"gpt-4o": "smollm2-135m-instruct"},))
+        Mapping[str, str],
+        Field("More names for models: alias = model id.", examples=({"gpt-4o": "smollm2-135m-instruct"},)),
     ] = field(factory=dict)
 
 
@@ -78,7 +80,8 @@ class RunnerSettings:
     parallel: Annotated[int, Field("How many requests one model works on at once.", 1, 256)] = 8
     threads: Annotated[int | None, Field("Threads of each model; absent: one for each core.", 1, 1_024)] = None
     context_length: Annotated[
-        int | None, Field("The longest conversation, with its answer; absent: what the model allows.", 128, unit="tokens")
+        int | None,
+        Field("The longest conversation, with its answer; absent: what the model allows.", 128, unit="tokens"),
     ] = None
     engines: Annotated[
         Mapping[str, str], Field("More engines, or others: name = `module:Class`, or the name of an entry point.")
@@ -106,9 +109,7 @@ class ProviderSettings:
         tuple[str, ...], Field("Its models by name, or by pattern with `*`.", examples=(["gpt-4o", "gpt-5*"],))
     ]
     base_url: Annotated[str, Field("Where its API begins.", examples=("https://api.example.com/v1",))]
-    kind: Annotated[
-        str, Field("What it speaks: `openai`, `module:Class`, or the name of an entry point.")
-    ] = "openai"
+    kind: Annotated[str, Field("What it speaks: `openai`, `module:Class`, or the name of an entry point.")] = "openai"
     api_key_env: Annotated[
         str | None, Field("Name of the environment variable that holds the key; the key itself never stands here.")
     ] = None
@@ -120,7 +121,9 @@ class LoggingSettings:
     """What is logged, on standard error."""
 
     level: Annotated[Literal["debug", "info", "warning", "error"], Field("The least that is worth a line.")] = "info"
-    format: Annotated[Literal["auto", "console", "json"], Field("`auto`: for people on a terminal, else JSON.")] = "auto"
+    format: Annotated[Literal["auto", "console", "json"], Field("`auto`: for people on a terminal, else JSON.")] = (
+        "auto"
+    )
 
 
 @frozen(kw_only=True)
@@ -197,7 +200,9 @@ def require_loopback(settings: Settings) -> None:
         raise SettingsError(
             detail=f"Not listening on {host}: no credentials are configured, so everyone who can reach that address "
             "could use every model, key and session. Listen on 127.0.0.1 and put a proxy that authenticates before it.",
-            violations=(Violation(pointer="/server/host", message="must be a loopback address", allowed=("127.0.0.1",)),),
+            violations=(
+                Violation(pointer="/server/host", message="must be a loopback address", allowed=("127.0.0.1",)),
+            ),
         )
 
 
@@ -237,5 +242,7 @@ def _check_providers(settings: Settings) -> None:
     names = [provider.name for provider in settings.providers]
     doubled = {name for name in names if names.count(name) > 1}
     if LOCAL in names or doubled:
-        what = f"{LOCAL!r} means the models that run here" if LOCAL in names else f"two are called {sorted(doubled)[0]!r}"
+        what = (
+            f"{LOCAL!r} means the models that run here" if LOCAL in names else f"two are called {sorted(doubled)[0]!r}"
+        )
         raise SettingsError(detail=f"Providers need names of their own: {what}.")
