@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from attrs import fields, frozen
 
 
-@frozen
+@frozen(eq=False)  # part of types: equal and hashable by identity, whatever its examples are
 class Field:
     """What a value may be, beyond its type, and what it means.
 
@@ -33,7 +33,7 @@ class Field:
             if (self.minimum is not None and value < self.minimum) or (
                 self.maximum is not None and value > self.maximum
             ):
-                return f"must be {self.range}, not {value:g}"
+                return f"must be {self.range}, not {_shown(value)}"
         if (
             self.max_length is not None
             and isinstance(value, str | tuple | list | Mapping)
@@ -47,10 +47,16 @@ class Field:
     def range(self) -> str:
         """The numeric bounds in words, such as `between 0 and 2`."""
         if self.minimum is None:
-            return f"at most {self.maximum:g}"
+            return f"at most {_shown(self.maximum or 0)}"
         if self.maximum is None:
-            return f"at least {self.minimum:g}"
-        return f"between {self.minimum:g} and {self.maximum:g}"
+            return f"at least {_shown(self.minimum)}"
+        return f"between {_shown(self.minimum)} and {_shown(self.maximum)}"
+
+
+def _shown(number: float) -> str:
+    if abs(number) >= 2**64:
+        return "a number that large"
+    return str(number) if number % 1 else str(int(number))
 
 
 @frozen(kw_only=True)

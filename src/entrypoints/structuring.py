@@ -1,26 +1,24 @@
-"""Decoded JSON or TOML into attrs classes, checked, with everything that is wrong said at once.
+"""From decoded JSON or TOML to attrs classes: the one place where what comes from outside is checked.
 
-The rules are the classes' own: their fields' types, and the bounds in `Annotated[…, Field(…)]`. Types are strict
-(`"3"` is no number, `true` is no integer), keys that a class does not have are refused, and each violation names its
-place by a JSON pointer. cattrs does the structuring; the hooks here make it strict and its errors readable.
+The classes are the declaration: their types, and the bounds of `Annotated[…, Field(…)]`. Nothing is converted but an
+int where a float is wanted, and a list to a tuple. Built on cattrs, whose generated code makes a valid request cheap;
+all that is wrong with an invalid one is said at once, each thing with its JSON pointer (RFC 6901).
+
+A union is told apart by the kind of the JSON value, and several classes in one by a `Literal` field that all of them
+have (`type: Literal["text"]`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from enum import Enum
+from functools import partial
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin
 
 import attrs
-from cattrs import Converter
-from cattrs.errors import (
-    AttributeValidationNote,
-    ClassValidationError,
-    ForbiddenExtraKeysError,
-    IterableValidationError,
-    IterableValidationNote,
-)
-from cattrs.gen import make_dict_structure_fn, make_mapping_structure_fn
+from cattrs import Converter, ForbiddenExtraKeysError
+from cattrs.errors import ClassValidationError
+from cattrs.gen import make_dict_structure_fn
 
 from ..domain.errors import InvalidRequest, Violation
 from ..domain.parameters import Field
@@ -28,260 +26,294 @@ from ..domain.parameters import Field
 T = TypeVar("T")
 Hook = Callable[[Any, Any], Any]
 
+MOST_VIOLATIONS = 64
+"""Where checking a list or map stops, so that a huge invalid request is refused as quickly as a small one."""
 
-def structure(data: object, cls: type[T], *, at: str = "") -> T:
-    """Make a `cls` of decoded JSON.
+_SHOWN = 64  # characters of a wrong value or key that a message repeats
+
+
+def structure(data: object, cls: type[T], *, at: str = "", ignore_unknown: bool = False) -> T:
+    """Make an instance of an attrs class.
 
     Args:
-        data: what the decoder gave.
-        cls: an attrs class.
-        at: the pointer of `data` in the whole document.
+        data: what the JSON or TOML decoder returned.
+        cls: the class, or any type that may stand in one.
+        at: JSON pointer of `data` in the request, for the messages.
+        ignore_unknown: pass over keys that the class does not have, instead of refusing them.
 
     Raises:
-        InvalidRequest: with every violation.
+        InvalidRequest: with everything that is wrong.
     """
+    converter = _LENIENT if ignore_unknown else _STRICT
     try:
-        return _CONVERTER.structure(data, cls)
-    except (ClassValidationError, IterableValidationError, Mismatch) as error:
-        violations = tuple(_violations(error, at))
-        said = "; ".join(f"{violation.pointer or 'body'} {violation.message}" for violation in violations)
-        raise InvalidRequest(detail=f"{said}.", violations=violations) from error
+        return converter.structure(data, cls)
+    except _Refused as refused:
+        raise invalid([attrs.evolve(it, pointer=at + it.pointer) for it in refused.violations]) from None
 
 
-class Mismatch(ValueError):
-    """A value is not what its place allows."""
-
-    def __init__(self, message: str, allowed: tuple[str, ...] | None = None) -> None:
-        """`allowed` lists the values that would do, where there are only some."""
-        super().__init__(message)
-        self.allowed = allowed
+def invalid(violations: Iterable[Violation]) -> InvalidRequest:
+    """The error for several violations, whose detail says all of them."""
+    found = tuple(violations)
+    said = "; ".join(f"{it.pointer or 'body'}: {it.message}" for it in found)
+    return InvalidRequest(detail=f"{said}.", violations=found)
 
 
-# ── Errors ────────────────────────────────────────────────────────────────────────────────────────────────────────
+class _Refused(Exception):
+    """A value is not valid; the pointers are relative to it."""
+
+    def __init__(self, violations: list[Violation]) -> None:
+        super().__init__()
+        self.violations = violations
 
 
-def _violations(error: BaseException, pointer: str) -> Iterator[Violation]:
-    match error:
-        case ClassValidationError() | IterableValidationError():
-            for inner in error.exceptions:
-                yield from _violations(inner, pointer + _step(inner))
-        case ForbiddenExtraKeysError():
-            allowed = tuple(attribute.name for attribute in attrs.fields(error.cl))
-            for name in sorted(error.extra_fields):
-                close = get_close_matches(name, allowed, n=1)
-                hint = f", did you mean {close[0]!r}?" if close else f"; known here: {', '.join(allowed)}"
-                yield Violation(pointer=f"{pointer}/{_escaped(name)}", message=f"is not known{hint}", allowed=allowed)
-        case KeyError():
-            yield Violation(pointer=pointer, message="is required")
-        case Mismatch():
-            yield Violation(pointer=pointer, message=str(error), allowed=error.allowed)
-        case _:
-            raise error
+def _refuse(message: str, allowed: Iterable[str] | None = None) -> NoReturn:
+    raise _Refused([Violation(pointer="", message=message, allowed=None if allowed is None else tuple(allowed))])
 
 
-def _step(error: BaseException) -> str:
-    for note in getattr(error, "__notes__", ()):
-        if isinstance(note, AttributeValidationNote):
-            return f"/{_escaped(note.name)}"
-        if isinstance(note, IterableValidationNote):
-            return f"/{_escaped(str(note.index))}"
-    return ""
+def _within(key: object, violations: Iterable[Violation]) -> list[Violation]:
+    step = "/" + str(key).replace("~", "~0").replace("/", "~1")
+    return [attrs.evolve(it, pointer=step + it.pointer) for it in violations]
 
 
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")
+# ── What a value is called, in Python and to people ───────────────────────────────────────────────────────────────
+
+_NAMES: Mapping[type, str] = {
+    str: "a string",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+    NoneType: "null",
+}
 
 
-# ── Hooks ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-_NAMES = {str: "a string", bool: "true or false", int: "a whole number", float: "a number"}
-
-
-def _primitive(kind: type, accepted: tuple[type, ...]) -> Hook:
-    message = f"must be {_NAMES[kind]}"
-
-    def hook(value: Any, _: Any) -> Any:
-        if isinstance(value, accepted) and (kind is bool or not isinstance(value, bool)):
-            return value
-        raise Mismatch(f"{message}, not {_said(value)}")
-
-    return hook
+def _name(value: object) -> str:
+    return "a boolean" if type(value) is bool else _NAMES.get(type(value), f"a {type(value).__name__}")
 
 
-def _said(value: object) -> str:
-    """A value in a few words: what was sent may be long, or secret."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return repr(value)
-        case str():
-            return "a string"
-        case list():
-            return "a list"
-        case _:
-            return "an object"
+def _json_types(wanted: Any) -> tuple[type, ...]:
+    """The decoder's types among which a value of the type `wanted`, no union, can be."""
+    origin = get_origin(wanted) or wanted
+    if origin is Annotated:
+        return _json_types(get_args(wanted)[0])
+    if origin is Literal or (isinstance(origin, type) and issubclass(origin, Enum)):
+        return (str,)
+    if attrs.has(origin):
+        return (dict,)
+    return {Mapping: (dict,), tuple: (list,), float: (int, float)}.get(origin, (origin,))
 
 
-def _annotated(hint: Any, converter: Converter) -> Hook:
-    kind, *notes = get_args(hint)
-    inner = converter.get_structure_hook(kind)
-    bounds = [note for note in notes if isinstance(note, Field)]
+# ── Simple values ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def hook(value: Any, _: Any) -> Any:
-        structured = inner(value, kind)
-        for field in bounds:
-            if problem := field.problem(structured):
-                raise Mismatch(problem)
-        return structured
 
-    return hook
+def _exactly(cls: type) -> Hook:
+    def structure_exactly(value: Any, _: Any) -> Any:
+        if type(value) is not cls:
+            _refuse(f"must be {_NAMES[cls]}, not {_name(value)}")
+        return value
+
+    return structure_exactly
+
+
+def _float(value: Any, _: Any) -> float:
+    if type(value) is float:
+        return value
+    if type(value) is not int:
+        _refuse(f"must be a number, not {_name(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        _refuse("must be a number of ordinary size")
+
+
+def _one_of(members: Mapping[str, Any]) -> Hook:
+    choice = ", ".join(map(repr, members))
+
+    def structure_one_of(value: Any, _: Any) -> Any:
+        if type(value) is not str or value not in members:
+            shown = repr(value[:_SHOWN]) if type(value) is str else _name(value)
+            _refuse(f"must be {'one of ' if len(members) > 1 else ''}{choice}, not {shown}", members)
+        return members[value]
+
+    return structure_one_of
+
+
+def _enum(cls: type[Enum], _: Converter) -> Hook:
+    return _one_of({str(member.value): member for member in cls})
+
+
+def _literal(wanted: Any, _: Converter) -> Hook:
+    return _one_of({value: value for value in get_args(wanted)})
+
+
+# ── Lists, maps, bounds, unions, classes ──────────────────────────────────────────────────────────────────────────
+
+
+def _tuple(wanted: Any, converter: Converter) -> Hook:
+    item_type = get_args(wanted)[0]
+    hook = converter.get_structure_hook(item_type)
+
+    def structure_tuple(value: Any, _: Any) -> tuple[Any, ...]:
+        if type(value) is not list:
+            _refuse(f"must be a list, not {_name(value)}")
+        try:
+            return tuple([hook(item, item_type) for item in value])
+        except _Refused:
+            raise _Refused(_violations((i, partial(hook, item, item_type)) for i, item in enumerate(value))) from None
+
+    return structure_tuple
+
+
+def _mapping(wanted: Any, converter: Converter) -> Hook:
+    key_type, value_type = get_args(wanted)
+    key_hook, value_hook = converter.get_structure_hook(key_type), converter.get_structure_hook(value_type)
+
+    def entry(key: Any, value: Any) -> tuple[Any, Any]:
+        return key_hook(key, key_type), value_hook(value, value_type)
+
+    def structure_mapping(value: Any, _: Any) -> dict[Any, Any]:
+        if type(value) is not dict:
+            _refuse(f"must be an object, not {_name(value)}")
+        try:
+            return {key_hook(key, key_type): value_hook(item, value_type) for key, item in value.items()}
+        except _Refused:
+            raise _Refused(_violations((key, partial(entry, key, item)) for key, item in value.items())) from None
+
+    return structure_mapping
+
+
+def _violations(checks: Iterable[tuple[object, Callable[[], object]]]) -> list[Violation]:
+    found: list[Violation] = []
+    for key, check in checks:
+        try:
+            check()
+        except _Refused as refused:
+            found += _within(key, refused.violations)
+            if len(found) >= MOST_VIOLATIONS:
+                break
+    return found
+
+
+def _annotated(wanted: Any, converter: Converter) -> Hook:
+    inner, *notes = get_args(wanted)
+    hook = converter.get_structure_hook(inner)
+    field = next((note for note in notes if isinstance(note, Field)), None)
+    if field is None:
+        return hook
+
+    def structure_bounded(value: Any, _: Any) -> Any:
+        if type(value) in (list, dict) and (problem := field.problem(value)):
+            _refuse(problem)  # before its entries are looked at: there may be millions
+        result = hook(value, inner)
+        if result is not None and (problem := field.problem(result)):
+            _refuse(problem)
+        return result
+
+    return structure_bounded
+
+
+def _union(wanted: Any, converter: Converter) -> Hook:
+    classes = [member for member in get_args(wanted) if attrs.has(member)]
+    hooks: dict[type, Hook] = {dict: _tagged(classes, converter)} if len(classes) > 1 else {}
+    for member in get_args(wanted):
+        if member in classes and len(classes) > 1:
+            continue
+        for json_type in _json_types(member):
+            if json_type in hooks:
+                raise TypeError(f"{wanted!r}: two members are written as {_NAMES[json_type]}")
+            hooks[json_type] = partial(_call, converter.get_structure_hook(member), member)
+    names = " or ".join(_NAMES[json_type] for json_type in hooks if json_type is not NoneType)
+
+    def structure_union(value: Any, _: Any) -> Any:
+        hook = hooks.get(type(value))
+        if hook is None:
+            _refuse(f"must be {names}, not {_name(value)}")
+        return hook(value, None)
+
+    return structure_union
+
+
+def _call(hook: Hook, cls: Any, value: Any, _: Any) -> Any:
+    return hook(value, cls)
+
+
+def _tagged(classes: list[Any], converter: Converter) -> Hook:
+    tag = next(it.name for it in attrs.fields(classes[0]) if get_origin(it.type) is Literal)
+    by_value = {
+        value: (cls, converter.get_structure_hook(cls))
+        for cls in classes
+        for value in get_args(attrs.fields_dict(cls)[tag].type)
+    }
+    one_of_them = _one_of(by_value)
+
+    def structure_tagged(value: Any, _: Any) -> Any:
+        if tag not in value:
+            raise _Refused([Violation(pointer=f"/{tag}", message="is required", allowed=tuple(by_value))])
+        try:
+            cls, hook = one_of_them(value[tag], None)
+        except _Refused as refused:
+            raise _Refused(_within(tag, refused.violations)) from None
+        return hook(value, cls)
+
+    return structure_tagged
 
 
 def _class(cls: Any, converter: Converter) -> Hook:
-    inner = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True)
+    generated = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=converter.forbid_extra_keys)
 
-    def hook(value: Any, _: Any) -> Any:
-        if not isinstance(value, dict):
-            raise Mismatch(f"must be an object, not {_said(value)}")
-        return inner(value, cls)
+    def structure_class(value: Any, _: Any) -> Any:
+        if type(value) is not dict:
+            _refuse(f"must be an object, not {_name(value)}")
+        try:
+            return generated(value, cls)
+        except ClassValidationError as error:
+            raise _Refused(list(_of_class(error, value))) from None
 
-    return hook
-
-
-def _sequence(hint: Any, converter: Converter) -> Hook:
-    kind = get_args(hint)[0]
-    inner = converter.get_structure_hook(kind)
-
-    def hook(value: Any, _: Any) -> Any:
-        if not isinstance(value, list):
-            raise Mismatch(f"must be a list, not {_said(value)}")
-        items, errors = [], []
-        for index, item in enumerate(value):
-            try:
-                items.append(inner(item, kind))
-            except Exception as error:
-                error.add_note(IterableValidationNote(f"at {index}", index, kind))
-                errors.append(error)
-        if errors:
-            raise IterableValidationError("in a list", errors, hint)
-        return tuple(items)
-
-    return hook
+    return structure_class
 
 
-def _mapping(hint: Any, converter: Converter) -> Hook:
-    inner = make_mapping_structure_fn(hint, converter, dict)
-
-    def hook(value: Any, _: Any) -> Any:
-        if not isinstance(value, dict):
-            raise Mismatch(f"must be an object, not {_said(value)}")
-        return inner(value, hint)
-
-    return hook
-
-
-def _choice(allowed: tuple[Any, ...], make: Callable[[Any], Any]) -> Hook:
-    names = tuple(str(value) for value in allowed)
-
-    def hook(value: Any, _: Any) -> Any:
-        if isinstance(value, str | int) and value in allowed:
-            return make(value)
-        raise Mismatch(f"must be one of {', '.join(names)}", names)
-
-    return hook
+def _of_class(error: ClassValidationError, value: Mapping[str, Any]) -> Iterable[Violation]:
+    of_fields, others = error.group_exceptions()
+    for other in others:
+        if not isinstance(other, ForbiddenExtraKeysError):
+            raise other
+        unknown = [key for key in value if key in other.extra_fields]
+        yield from (_unknown(key, other.cl) for key in unknown[:MOST_VIOLATIONS])
+    for cause, note in of_fields:
+        if isinstance(cause, _Refused):
+            yield from _within(note.name, cause.violations)
+        elif isinstance(cause, KeyError) and note.name not in value:
+            yield Violation(pointer=f"/{note.name}", message="is required")
+        else:
+            raise cause
 
 
-def _union(hint: Any, converter: Converter) -> Hook:
-    """Decide by what JSON says: null, a string, a list, an object; among objects by their `type`."""
-    members = [member for member in get_args(hint) if member is not NoneType]
-    nullable = len(members) < len(get_args(hint))
-    tagged = {tag: member for member in members if attrs.has(member) for tag in _tags(member)}
-    by_shape = {_shape(member): (converter.get_structure_hook(member), member) for member in members}
-    tag_names = tuple(tagged)
-
-    def hook(value: Any, _: Any) -> Any:
-        if value is None and nullable:
-            return None
-        if tagged and isinstance(value, dict):
-            member = tagged.get(value.get("type", ""))
-            if member is None:
-                raise _at_type(f"must be one of {', '.join(tag_names)}", tag_names, hint)
-            return converter.structure(value, member)
-        inner, member = by_shape.get(_json_shape(value), (None, None))
-        if inner is None:
-            inner, member = next(iter(by_shape.values()))
-        return inner(value, member)
-
-    return hook
+def _unknown(key: str, cls: type) -> Violation:
+    names = tuple(attribute.name for attribute in attrs.fields(cls))
+    close = get_close_matches(key[:_SHOWN], names, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
+    return _within(key[:_SHOWN], [Violation(pointer="", message=f"is not known; {hint}", allowed=names)])[0]
 
 
-def _at_type(message: str, allowed: tuple[str, ...], hint: Any) -> ClassValidationError:
-    error = Mismatch(message, allowed)
-    error.add_note(AttributeValidationNote("at type", "type", str))
-    return ClassValidationError("in a tagged object", [error], hint)
-
-
-def _tags(cls: type) -> tuple[str, ...]:
-    kind = attrs.fields_dict(cls).get("type")
-    return get_args(kind.type) if kind is not None and get_origin(kind.type) is Literal else ()
-
-
-def _shape(hint: Any) -> str:
-    origin = get_origin(hint) or hint
-    if origin is Annotated:
-        return _shape(get_args(hint)[0])
-    if origin in (int, float):
-        return "number"
-    if origin is tuple:
-        return "list"
-    return {str: "string", bool: "bool"}.get(origin, "object")
-
-
-def _json_shape(value: object) -> str:
-    shapes = ((bool, "bool"), (int, "number"), (float, "number"), (str, "string"), (list, "list"))
-    return next((shape for kind, shape in shapes if isinstance(value, kind)), "object")
-
-
-def _is(*origins: Any) -> Callable[[Any], bool]:
-    return lambda hint: get_origin(hint) in origins
-
-
-def _is_enum(hint: Any) -> bool:
-    return isinstance(hint, type) and issubclass(hint, Enum)
-
-
-def _has_bounds(hint: Any) -> bool:
-    return get_origin(hint) is Annotated and any(isinstance(note, Field) for note in get_args(hint))
-
-
-def _literal(hint: Any, _: Converter) -> Hook:
-    return _choice(get_args(hint), lambda value: value)
-
-
-def _enum(hint: Any, _: Converter) -> Hook:
-    return _choice(tuple(member.value for member in hint), hint)
-
-
-def _make_converter() -> Converter:
-    converter = Converter(detailed_validation=True)
-    # cattrs asks the hook that was registered last first.
-    hooks: list[tuple[Callable[[Any], bool], Callable[[Any, Converter], Hook]]] = [
+def _converter(*, ignore_unknown: bool) -> Converter:
+    converter = Converter(forbid_extra_keys=not ignore_unknown)
+    for cls in (str, int, bool, NoneType):
+        converter.register_structure_hook(cls, _exactly(cls))
+    converter.register_structure_hook(float, _float)
+    factories: list[tuple[Callable[[Any], bool], Callable[[Any, Converter], Hook]]] = [
         (attrs.has, _class),
-        (_is(tuple), _sequence),
-        (_is(Mapping), _mapping),
-        (_is(Union, UnionType), _union),
-        (_is(Literal), _literal),
-        (_is_enum, _enum),
-        (_has_bounds, _annotated),
+        (lambda it: isinstance(it, type) and issubclass(it, Enum), _enum),
+        (lambda it: get_origin(it) is Literal, _literal),
+        (lambda it: get_origin(it) is tuple, _tuple),
+        (lambda it: get_origin(it) is Mapping, _mapping),
+        (lambda it: get_origin(it) in (Union, UnionType), _union),
+        (lambda it: get_origin(it) is Annotated, _annotated),
     ]
-    for accepts, factory in hooks:
-        converter.register_structure_hook_factory(accepts)(factory)
-    for kind, accepted in {str: (str,), bool: (bool,), int: (int,), float: (int, float)}.items():
-        converter.register_structure_hook(kind, _primitive(kind, accepted))
+    for predicate, factory in factories:
+        converter.register_structure_hook_factory(predicate, factory)
     return converter
 
 
-_CONVERTER = _make_converter()
+_STRICT = _converter(ignore_unknown=False)
+_LENIENT = _converter(ignore_unknown=True)
