@@ -1,0 +1,129 @@
+"""Sessions kept in memory: to develop against, and for tests. They end with the process."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+from itertools import islice
+
+from attrs import evolve
+
+from ...application.ports import (
+    Provenance,
+    RecordedEvent,
+    SessionPage,
+    SessionQuery,
+    SessionSummary,
+    Verification,
+)
+from ...domain.errors import NotFound, VersionConflict
+from ...domain.session import Session, SessionEvent, apply, fold
+from ..system import now
+
+
+class MemorySessionStore:
+    """Implements `SessionStore`. The bytes that its chain is made over are those of `repr`."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, list[RecordedEvent]] = {}
+        self._sessions: dict[str, Session] = {}
+
+    async def load(self, session_id: str, *, at_version: int | None = None) -> Session:
+        """Fold the stream, whole or up to a version."""
+        stream = self._stream(session_id)
+        if at_version is None:
+            return self._sessions[session_id]
+        if not 1 <= at_version <= len(stream):
+            raise NotFound(detail=f"Session {session_id} has no version {at_version}: it is at {len(stream)}.")
+        return fold(session_id, (recorded.event for recorded in stream[:at_version]))
+
+    async def append(self, session: Session, events: Sequence[SessionEvent], provenance: Provenance) -> Session:
+        """Add events to the stream; without any, the session is returned as it is."""
+        stream = self._streams.get(session.id, [])
+        if len(stream) != session.version:
+            raise VersionConflict(detail=f"Session {session.id} has moved on from version {session.version}.")
+        for event in events:
+            stream.append(_recorded(session, event, provenance, stream[-1].hash if stream else ""))
+            session = apply(session, event)
+        if stream:
+            self._streams[session.id], self._sessions[session.id] = stream, session
+        return session
+
+    async def history(self, session_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[RecordedEvent]:
+        """The stream as it was recorded."""
+        return tuple(islice(self._stream(session_id), max(after, 0), None))[:limit]
+
+    async def verify(self, session_id: str) -> Verification:
+        """Compute the chain anew."""
+        stream, head = self._stream(session_id), ""
+        for version, it in enumerate(stream, 1):
+            if it != _link(it, head) or it.version != version:
+                return Verification(valid=False, events=len(stream), head=stream[-1].hash, broken_at=version)
+            head = it.hash
+        return Verification(valid=True, events=len(stream), head=head)
+
+    async def find(self, query: SessionQuery) -> SessionPage:
+        """The sessions that match, last active first, those of the same moment by their ids."""
+        found = sorted(
+            (it for it in map(_summary, self._sessions.values()) if _matches(it, query)), key=_place, reverse=True
+        )
+        return SessionPage(sessions=tuple(found[: query.limit]), has_more=len(found) > query.limit)
+
+    async def active(self) -> Sequence[str]:
+        """The ids of all sessions whose last turn has not ended."""
+        return tuple(session.id for session in self._sessions.values() if session.active_turn)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def _stream(self, session_id: str) -> list[RecordedEvent]:
+        if session_id not in self._streams:
+            raise NotFound.of("session", session_id)
+        return self._streams[session_id]
+
+
+def _recorded(session: Session, event: SessionEvent, provenance: Provenance, previous_hash: str) -> RecordedEvent:
+    unlinked = RecordedEvent(
+        session_id=session.id,
+        version=session.version + 1,
+        event=event,
+        provenance=provenance,
+        recorded_at=now(),
+        previous_hash="",
+        hash="",
+    )
+    return _link(unlinked, previous_hash)
+
+
+def _link(recorded: RecordedEvent, previous_hash: str) -> RecordedEvent:
+    unhashed = evolve(recorded, previous_hash=previous_hash, hash="")
+    return evolve(unhashed, hash=sha256(repr(unhashed).encode()).hexdigest())
+
+
+def _summary(session: Session) -> SessionSummary:
+    assert session.created_at and session.last_activity_at  # noqa: S101 - every stream begins with SessionOpened
+    return SessionSummary(
+        id=session.id,
+        owner=session.owner,
+        title=session.title,
+        status=session.status,
+        version=session.version,
+        turns=len(session.turns),
+        modalities=session.modalities,
+        metadata=dict(session.metadata),
+        created_at=session.created_at,
+        last_activity_at=session.last_activity_at,
+    )
+
+
+def _matches(it: SessionSummary, query: SessionQuery) -> bool:
+    return (
+        it.owner == query.owner
+        and query.status in (None, it.status)
+        and (query.modality is None or query.modality in it.modalities)
+        and (query.active_after is None or it.last_activity_at > query.active_after)
+        and (query.after is None or _place(it) < (query.after.last_activity_at, query.after.id))
+    )
+
+
+def _place(it: SessionSummary) -> tuple[datetime, str]:
+    return it.last_activity_at, it.id

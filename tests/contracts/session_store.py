@@ -1,0 +1,236 @@
+"""What every `SessionStore` promises; a test module per adapter subclasses this and provides the fixture `store`."""
+
+import asyncio
+import itertools
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pluggably.application.ports import SessionCursor, SessionQuery, SessionStore
+from pluggably.domain.errors import NotFound, VersionConflict
+from pluggably.domain.generation import Message, Role
+from pluggably.domain.model import Modality
+from pluggably.domain.session import Session, SessionStatus, close, fold, reset
+
+from ..session_builders import ALICE, EVERY_PART, NOON, answer, ask, at, fail, opened
+
+_NUMBERS = itertools.count()
+_ON_ONE_STORE = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+async def a_stored_session(store: SessionStore, session_id: str = "ses_a", turns: int = 0, **facts) -> Session:
+    session = await store.append(Session(id=session_id), (opened(**facts),), ALICE)
+    for number in range(1, turns + 1):
+        session = await store.append(session, ask(session, f"Question {number}", when=at(number)), ALICE)
+        session = await store.append(session, answer(session, f"Answer {number}", when=at(number)), ALICE)
+    return session
+
+
+async def an_eventful_session(store: SessionStore, session_id: str = "ses_a") -> Session:
+    """Every kind of event and of part, once at least."""
+    session = await a_stored_session(
+        store,
+        session_id,
+        title="Grüße",
+        instructions="Be brief.",
+        defaults={Modality.TEXT: "tiny", Modality.MODEL_3D: "mesh"},
+        metadata={"k": "v"},
+    )
+    for decide in (
+        lambda it: ask(it, Message(Role.USER, EVERY_PART), metadata={"a": "b"}, when=at(1)),
+        lambda it: answer(it, *EVERY_PART, when=at(2)),
+        lambda it: reset(it, at=at(3)),
+        lambda it: ask(it, modality=Modality.IMAGE, when=at(4)),
+        lambda it: fail(it, when=at(5)),
+        lambda it: close(it, at=at(6)),
+    ):
+        session = await store.append(session, decide(session), ALICE)
+    return session
+
+
+async def every_page(store: SessionStore, query: dict, limit: int) -> list[str]:
+    ids, after = [], None
+    while True:
+        page = await store.find(SessionQuery(**query, limit=limit, after=after))
+        ids += [it.id for it in page.sessions]
+        assert len(page.sessions) == limit or not page.has_more
+        if not page.has_more:
+            return ids
+        last = page.sessions[-1]
+        after = SessionCursor(last_activity_at=last.last_activity_at, id=last.id)
+
+
+class SessionStoreContract:
+    """Fixture to provide: `store`, empty and open."""
+
+    @pytest.fixture
+    def store(self) -> SessionStore:
+        raise NotImplementedError
+
+    # ── Append and load ───────────────────────────────────────────────────────────────────────────────────────────
+
+    async def test_every_kind_of_event_and_part_comes_back_as_it_was(self, store):
+        session = await an_eventful_session(store)
+        assert await store.load(session.id) == session
+        assert session.version == 7
+        assert session.turns[0].messages[0].parts == session.turns[0].output == EVERY_PART
+
+    async def test_appending_returns_the_state_after_the_events(self, store):
+        session = await a_stored_session(store)
+        requested = ask(session)
+        assert await store.append(session, requested, ALICE) == fold(session.id, (opened(), *requested))
+
+    async def test_several_events_are_stored_together(self, store):
+        session = await store.append(Session(id="ses_a"), (opened(), *ask(fold("ses_a", (opened(),)))), ALICE)
+        assert session.version == 2
+        assert await store.load("ses_a") == session
+
+    async def test_appending_nothing_changes_nothing(self, store):
+        session = await a_stored_session(store)
+        assert await store.append(session, (), ALICE) == session
+        assert await store.load(session.id) == session
+
+    async def test_a_stale_version_is_a_conflict_and_stores_nothing(self, store):
+        stale = await a_stored_session(store)
+        current = await store.append(stale, ask(stale), ALICE)
+        with pytest.raises(VersionConflict):
+            await store.append(stale, ask(stale, "Something else"), ALICE)
+        assert await store.load(stale.id) == current
+        assert (await store.find(SessionQuery(owner="alice"))).sessions[0].version == current.version
+
+    async def test_all_events_of_a_conflict_are_refused(self, store):
+        stale = await a_stored_session(store)
+        current = await store.append(stale, (*ask(stale), *fail(fold(stale.id, (opened(), *ask(stale))))), ALICE)
+        with pytest.raises(VersionConflict):
+            await store.append(stale, reset(stale, at=NOON) * 5, ALICE)
+        assert await store.load(stale.id) == current
+
+    async def test_a_version_that_is_not_there_yet_is_a_conflict(self, store):
+        session = await a_stored_session(store)
+        ahead = fold(session.id, (opened(), *ask(session), *fail(fold("ses_a", (opened(), *ask(session))))))
+        with pytest.raises(VersionConflict):
+            await store.append(ahead, reset(ahead, at=NOON), ALICE)
+        assert await store.load(session.id) == session
+
+    async def test_opening_a_session_twice_is_a_conflict(self, store):
+        await a_stored_session(store)
+        with pytest.raises(VersionConflict):
+            await store.append(Session(id="ses_a"), (opened(owner="mallory"),), ALICE)
+        assert (await store.load("ses_a")).owner == "alice"
+
+    async def test_of_several_who_append_at_once_exactly_one_succeeds(self, store):
+        session = await a_stored_session(store)
+        tries = (store.append(session, ask(session, f"Question {n}"), ALICE) for n in range(8))
+        outcomes = await asyncio.gather(*tries, return_exceptions=True)
+        won = [it for it in outcomes if isinstance(it, Session)]
+        assert [type(it) for it in outcomes if it not in won] == [VersionConflict] * 7
+        assert await store.load(session.id) == won[0]
+
+    async def test_sessions_are_appended_to_side_by_side(self, store):
+        sessions = await asyncio.gather(*(a_stored_session(store, f"ses_{n}", turns=3) for n in range(8)))
+        assert [await store.load(f"ses_{n}") for n in range(8)] == sessions
+
+    async def test_an_earlier_version_is_the_session_as_it_was(self, store):
+        session = await a_stored_session(store, turns=3)
+        events = [it.event for it in await store.history(session.id)]
+        for version in range(1, session.version + 1):
+            assert await store.load(session.id, at_version=version) == fold(session.id, events[:version])
+
+    @pytest.mark.parametrize("version", [-1, 0, 4])
+    async def test_a_version_that_never_was_is_not_found(self, store, version):
+        await a_stored_session(store, turns=1)
+        with pytest.raises(NotFound):
+            await store.load("ses_a", at_version=version)
+
+    async def test_an_unknown_session_is_not_found(self, store):
+        await a_stored_session(store)
+        for look in (store.load("ses_b"), store.history("ses_b"), store.verify("ses_b")):
+            with pytest.raises(NotFound):
+                await look
+
+    # ── History and its chain ─────────────────────────────────────────────────────────────────────────────────────
+
+    async def test_the_history_says_who_did_what_and_in_which_request(self, store):
+        session = await an_eventful_session(store)
+        history = await store.history(session.id)
+        assert [it.version for it in history] == list(range(1, session.version + 1))
+        assert {it.session_id for it in history} == {session.id}
+        assert {it.provenance for it in history} == {ALICE}
+        assert all(it.recorded_at.utcoffset() is not None for it in history)
+        assert fold(session.id, [it.event for it in history]) == session
+
+    async def test_the_history_can_be_read_in_pieces(self, store):
+        session = await a_stored_session(store, turns=3)
+        whole = list(await store.history(session.id))
+        assert list(await store.history(session.id, after=2)) == whole[2:]
+        assert list(await store.history(session.id, after=2, limit=3)) == whole[2:5]
+        assert list(await store.history(session.id, after=session.version)) == []
+        assert list(await store.history(session.id, after=99)) == []
+
+    async def test_each_event_names_the_hash_of_the_one_before(self, store):
+        history = await store.history((await an_eventful_session(store)).id)
+        hashes = [it.hash for it in history]
+        assert [it.previous_hash for it in history] == ["", *hashes[:-1]]
+        assert len(set(hashes)) == len(hashes)
+        assert all(len(bytes.fromhex(it)) == 32 for it in hashes)
+
+    async def test_an_untouched_chain_is_valid_and_its_head_is_the_last_hash(self, store):
+        session = await an_eventful_session(store)
+        found = await store.verify(session.id)
+        assert (found.valid, found.events, found.broken_at) == (True, session.version, None)
+        assert found.head == (await store.history(session.id))[-1].hash
+
+    # ── The list ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def test_the_list_shows_a_session_as_it_is_the_moment_append_returns(self, store):
+        session = await an_eventful_session(store)
+        (listed,) = (await store.find(SessionQuery(owner="alice"))).sessions
+        assert (listed.id, listed.owner, listed.title) == (session.id, "alice", "Grüße")
+        assert (listed.status, listed.version, listed.turns) == (SessionStatus.CLOSED, 7, 2)
+        assert listed.modalities == (Modality.TEXT, Modality.IMAGE)
+        assert listed.metadata == {"k": "v"}
+        assert (listed.created_at, listed.last_activity_at) == (NOON, at(6))
+
+    async def test_nobody_sees_the_sessions_of_others(self, store):
+        await a_stored_session(store, "ses_a", owner="alice")
+        await a_stored_session(store, "ses_b", owner="bob")
+        assert [it.id for it in (await store.find(SessionQuery(owner="bob"))).sessions] == ["ses_b"]
+        assert (await store.find(SessionQuery(owner="carol"))).sessions == ()
+
+    async def test_the_list_can_be_filtered(self, store):
+        idle = await a_stored_session(store, "ses_idle")
+        busy = await a_stored_session(store, "ses_busy", at=at(1))
+        await store.append(busy, ask(busy, modality=Modality.IMAGE, when=at(2)), ALICE)
+        await store.append(idle, close(idle, at=at(3)), ALICE)
+
+        async def ids(**filters) -> list[str]:
+            return [it.id for it in (await store.find(SessionQuery(owner="alice", **filters))).sessions]
+
+        assert await ids() == ["ses_idle", "ses_busy"]
+        assert await ids(status=SessionStatus.OPEN) == ["ses_busy"]
+        assert await ids(status=SessionStatus.CLOSED) == ["ses_idle"]
+        assert await ids(modality=Modality.IMAGE) == ["ses_busy"]
+        assert await ids(modality=Modality.TEXT) == []
+        assert await ids(active_after=at(2)) == ["ses_idle"]
+        assert await ids(active_after=at(3)) == []
+        assert await ids(status=SessionStatus.OPEN, modality=Modality.IMAGE, active_after=NOON) == ["ses_busy"]
+
+    @_ON_ONE_STORE
+    @given(moments=st.lists(st.integers(0, 3), max_size=9), limit=st.integers(1, 4))
+    async def test_paging_shows_each_session_once_and_in_order(self, store, moments, limit):
+        owner = f"owner_{next(_NUMBERS)}"
+        known = [(at(moment), f"ses_{owner}_{place}") for place, moment in enumerate(moments)]
+        for moment, session_id in known:
+            await a_stored_session(store, session_id, owner=owner, at=moment)
+        assert await every_page(store, {"owner": owner}, limit) == [it for _, it in sorted(known, reverse=True)]
+
+    # ── Turns that have not ended ─────────────────────────────────────────────────────────────────────────────────
+
+    async def test_a_session_is_active_from_the_request_to_the_end_of_its_turn(self, store):
+        session = await a_stored_session(store, "ses_a")
+        await a_stored_session(store, "ses_b", turns=1)
+        assert list(await store.active()) == []
+        session = await store.append(session, ask(session), ALICE)
+        assert list(await store.active()) == ["ses_a"]
+        await store.append(session, fail(session), ALICE)
+        assert list(await store.active()) == []

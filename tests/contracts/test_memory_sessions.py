@@ -1,0 +1,12 @@
+"""The store in memory keeps the contract."""
+
+import pytest
+from pluggably.adapters.memory.sessions import MemorySessionStore
+
+from .session_store import SessionStoreContract
+
+
+class TestMemorySessionStore(SessionStoreContract):
+    @pytest.fixture
+    def store(self) -> MemorySessionStore:
+        return MemorySessionStore()
