@@ -1,7 +1,7 @@
 """Timeouts for many short waits, with one timer for all of them.
 
-`asyncio.timeout` sets and cancels a timer for each wait: 6 µs on uvloop, which is a third of what a chunk of a stream
-costs. Here a wait is an entry in a dict, 1 µs; the timer is set for the earliest deadline there was when it fired last.
+`asyncio.timeout` sets and cancels a timer for each wait: 4 µs on uvloop, which is a quarter of what a chunk of a stream
+costs. Here a wait is an entry in a dict, 0.7 µs; the timer is set for the earliest deadline known when it last fired.
 """
 
 import asyncio

@@ -29,8 +29,9 @@ ERROR_LIMIT_BYTES: Final = 64 * 1024
 class OpenAIProvider:
     """One OpenAI-compatible server: a `Generator`, and the `ModelSource` of what may be asked of it.
 
-    `models` are names, which are listed, and patterns (`claude-*`), which only allow. `extra_parameters` are those of
-    `top_k`, `min_p` and `repetition_penalty` that this server honours.
+    `base_url` usually ends in `/v1`. `models` are names, which are listed, and patterns (`claude-*`), which only allow.
+    `extra_parameters` are those of `top_k`, `min_p` and `repetition_penalty` that this server honours. The first output
+    may take `first_byte_timeout_s`, a whole answer too; later silences of a stream end it after `idle_timeout_s`.
     """
 
     def __init__(
@@ -41,14 +42,22 @@ class OpenAIProvider:
         api_key: str | None,
         models: Sequence[str],
         extra_parameters: Sequence[str] = (),
-        limits: Limits | None = None,
+        connect_timeout_s: float = 5,
+        first_byte_timeout_s: float = 600,
+        idle_timeout_s: float = 60,
+        max_connections: int = 1024,
     ) -> None:
         if unknown := set(extra_parameters) - BEYOND_OPENAI:
             raise ValueError(f"extra_parameters: {', '.join(sorted(unknown))} is not one of {sorted(BEYOND_OPENAI)}")
         self.name = name
         self._patterns = tuple(models)
         self._parameters = (TEXT_PARAMETERS - BEYOND_OPENAI) | frozenset(extra_parameters)
-        self._limits = limits or Limits()
+        self._limits = Limits(
+            connect_s=connect_timeout_s,
+            first_byte_s=first_byte_timeout_s,
+            idle_s=idle_timeout_s,
+            connections=max_connections,
+        )
         self._upstream = Upstream(
             provider=name,
             url=f"{base_url.rstrip('/')}/chat/completions",

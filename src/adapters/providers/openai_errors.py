@@ -50,6 +50,8 @@ BY_STATUS: Final[Mapping[int, type[GatewayError]]] = {
     529: errors.ProviderOverloaded,
 }
 
+DAY_S: Final = 86_400.0
+
 
 class ErrorObject(msgspec.Struct):
     """The `error` of a body or a chunk; some servers leave the word `error` out and send its fields alone."""
@@ -118,13 +120,18 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """
     try:
         if milliseconds := headers.get("retry-after-ms"):
-            return max(0.0, float(milliseconds) / 1000)
+            return _bounded(float(milliseconds) / 1000)
         value = headers.get("retry-after")
         if value is None or re.fullmatch(r"\d+(\.\d+)?", value.strip()):
-            return None if value is None else float(value)
-        return max(0.0, (parsedate_to_datetime(value) - parsedate_to_datetime(headers["date"])).total_seconds())
+            return None if value is None else _bounded(float(value))
+        wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers["date"])
+        return _bounded(wait.total_seconds())
     except (ValueError, TypeError, KeyError):  # it asks for something that nobody can read: as if it did not
         return None
+
+
+def _bounded(seconds: float) -> float:
+    return max(0.0, min(seconds, DAY_S))
 
 
 def _detail(kind: type[GatewayError], error: ErrorObject, provider: str, status: int) -> str:

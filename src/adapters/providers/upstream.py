@@ -34,10 +34,10 @@ class Limits:
     `first_byte_s` runs from the request to its first output; `idle_s` from then on between any two reads.
     """
 
-    connect_s: float = 5
-    first_byte_s: float = 600
-    idle_s: float = 60
-    connections: int = 1024
+    connect_s: float
+    first_byte_s: float
+    idle_s: float
+    connections: int
     keep_alive_s: float = 30
 
 

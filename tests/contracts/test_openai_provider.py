@@ -1,0 +1,59 @@
+"""The generator contract, kept by the `openai` provider: against our own stub of the API, and against llama.cpp's
+server with a real model, which is an implementation of the API that we did not write."""
+
+import secrets
+
+import pytest
+import xllamacpp
+from attrs import evolve
+from pluggably.domain.generation import GenerationRequest
+
+from ..builders import a_request
+from ..integration.providers.openai_server import counting, openai_server
+from .generator import GeneratorContract
+
+
+def asked_of(provider, request: GenerationRequest) -> GenerationRequest:
+    return evolve(request, model=provider.match("stub/gpt-test"))
+
+
+class TestAgainstTheStub(GeneratorContract):
+    @pytest.fixture
+    async def generator(self):
+        async with openai_server(counting) as server:
+            provider = server.provider()
+            yield provider
+            await provider.close()
+
+    @pytest.fixture
+    def request_(self, generator):
+        return asked_of(generator, a_request())
+
+
+@pytest.fixture(scope="module")
+def llama_server(demo_gguf):
+    """llama.cpp's own HTTP server in this process, on a free loopback port and with a random key."""
+    key = secrets.token_hex(16)
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(demo_gguf)
+    parameters.n_ctx, parameters.n_parallel = 2048, 4
+    parameters.hostnames, parameters.port, parameters.api_keys = ["127.0.0.1"], 0, [key]
+    parameters.verbosity = 0
+    server = xllamacpp.Server(parameters)
+    yield server.listening_address, key
+    del server
+
+
+class TestAgainstLlamaCpp(GeneratorContract):
+    @pytest.fixture
+    async def generator(self, llama_server):
+        from pluggably.adapters.providers.openai import OpenAIProvider
+
+        address, key = llama_server
+        provider = OpenAIProvider(name="stub", base_url=f"{address}/v1", api_key=key, models=["gpt-test"])
+        yield provider
+        await provider.close()
+
+    @pytest.fixture
+    def request_(self, generator):
+        return asked_of(generator, a_request(max_tokens=24, temperature=0.0))
