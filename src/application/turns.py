@@ -37,7 +37,8 @@ class SessionLocks:
         self._users[session_id] = self._users.get(session_id, 0) + 1
         try:
             try:
-                await asyncio.wait_for(lock.acquire(), self._wait_s)
+                async with asyncio.timeout(self._wait_s):
+                    await lock.acquire()
             except TimeoutError:
                 raise SessionBusy(
                     detail=f"Another turn of session {session_id} did not end within {self._wait_s:g} s.",
