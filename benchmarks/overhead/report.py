@@ -1,0 +1,63 @@
+"""The figures as a markdown table, the peers' beside ours."""
+
+import json
+import os
+import platform
+from pathlib import Path
+
+from .measure import Figures
+from .processes import HERE
+
+HEAD = """| system | req/s at 1 / 64 / 256 connections | added p50 ms at 1 | CPU ms per 1,000 requests at 64 \
+| chunks/s at 64 streams | added ms to first chunk | ready s | memory MB |
+|---|---|---|---|---|---|---|---|"""
+
+
+def report(gateway: Figures, direct: Figures, rounds: int) -> str:
+    peers = json.loads((HERE / "peers.json").read_text())
+    ours = [
+        "**Pluggably**",
+        gateway.per_second_1,
+        gateway.per_second_64,
+        gateway.per_second_256,
+        gateway.p50_ms_1 - direct.p50_ms_1,
+        gateway.cpu_ms_per_1000,
+        gateway.chunks_per_second_64,
+        gateway.first_chunk_ms_1 - direct.first_chunk_ms_1,
+        gateway.ready_s,
+        gateway.memory_mb,
+    ]
+    return "\n".join(
+        [
+            f"{machine()}. Medians of {rounds} rounds; gateway on one core, stub and client on another. "
+            f"A streamed chunk takes the gateway {gateway.cpu_us_per_chunk:.1f} µs of CPU. The stub itself: "
+            f"{direct.per_second_64:,.0f} req/s, {direct.chunks_per_second_64:,.0f} chunks/s.",
+            "",
+            HEAD,
+            *map(_row, [ours, *peers["rows"]]),
+            "",
+            f"Peers: {peers['measured']}. The bare proxies do no authentication, validation, sessions or logs.",
+        ]
+    )
+
+
+def machine() -> str:
+    cpus = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if "model name" in line
+    ]
+    return f"{cpus[0] if cpus else platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def _row(figures: list[str | float | None]) -> str:
+    system, one, many, crowd, p50, cpu, chunks, first, ready, memory = map(_cell, figures)
+    return f"| {system} | {one} / {many} / {crowd} | {p50} | {cpu} | {chunks} | {first} | {ready} | {memory} |"
+
+
+def _cell(figure: str | float | None) -> str:
+    if figure is None:
+        return "–"
+    if isinstance(figure, str):
+        return figure
+    return f"{figure:,.0f}" if abs(figure) >= 20 else f"{figure:.2f}"
