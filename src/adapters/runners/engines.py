@@ -1,0 +1,38 @@
+"""The engines there are: adding one is one file and one line here, or one line of configuration from outside."""
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from ...domain.model import EngineProfile, Modality
+from ...domain.parameters import TEXT_PARAMETERS
+
+
+@frozen
+class EngineSpec:
+    """Where an engine is, `module:Class`, and what it can do; nothing is imported to know this."""
+
+    path: str
+    profile: EngineProfile
+
+
+def text_engine(name: str, path: str, parameters: frozenset[str] = TEXT_PARAMETERS) -> EngineSpec:
+    """An engine for text at `module:Class`; what it honours is left to itself unless `parameters` says so."""
+    return EngineSpec(path, EngineProfile(name=name, modality=Modality.TEXT, parameters=parameters))
+
+
+ENGINES: Mapping[str, EngineSpec] = {
+    spec.profile.name: spec
+    for spec in (
+        text_engine(
+            "llama_cpp",
+            "pluggably.adapters.runners.llama_cpp:LlamaCppEngine",
+            TEXT_PARAMETERS - {"tools", "tool_choice"},
+        ),
+        text_engine(
+            "transformers_text",
+            "pluggably.adapters.runners.transformers_text:TransformersTextEngine",
+            frozenset({"max_tokens", "temperature", "top_p", "top_k", "stop"}),
+        ),
+    )
+}

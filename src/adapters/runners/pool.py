@@ -1,0 +1,232 @@
+"""All local models: each loaded on its first request, kept while it is used, unloaded to make room for others."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from time import monotonic
+
+import psutil  # type: ignore[import-untyped]
+import structlog
+from attrs import define, field
+
+from ...domain.errors import Draining, ModelNotFound, Overloaded, RunnerOutOfMemory
+from ...domain.generation import GenerationEvent, GenerationRequest, Started
+from ...domain.model import Model, ModelStatus
+from .admission import Admission
+from .engine import EngineOptions
+from .engines import ENGINES, EngineSpec
+from .memory import Resident, estimate_bytes, to_unload
+from .process import RunnerProcess
+
+ORDINARY_CONTEXT_TOKENS = 8_192
+"""Assumed for the estimate where nobody says how long a model's context is."""
+
+log = structlog.get_logger()
+
+
+@define(eq=False)
+class Place:
+    """What is known of one model here; it outlives the processes that run the model."""
+
+    model_id: str
+    admission: Admission
+    runner: RunnerProcess | None = field(init=False, default=None)
+    loading: asyncio.Task[RunnerProcess] | None = field(init=False, default=None)
+    unloading: asyncio.Task[None] | None = field(init=False, default=None)
+    reserved_bytes: int = field(init=False, default=0)
+    last_used: float = field(init=False, default=0.0)
+    expiry: asyncio.TimerHandle | None = field(init=False, default=None)
+
+    @property
+    def loaded(self) -> RunnerProcess | None:
+        """The running process; one that has crashed is no longer known."""
+        if self.runner and self.runner.ended:
+            self.runner = None
+        return self.runner
+
+    @property
+    def resident(self) -> Resident:
+        """Its share of the memory. While it loads, or ends, it cannot be unloaded."""
+        runner = self.loaded
+        return Resident(
+            model_id=self.model_id,
+            size_bytes=max(self.reserved_bytes, runner.resident_bytes if runner else 0),
+            busy=self.admission.busy or not runner or bool(self.unloading),
+            last_used=self.last_used,
+        )
+
+    def stay(self) -> None:
+        """Forget when it was to be unloaded."""
+        if self.expiry:
+            self.expiry.cancel()
+
+
+@define(eq=False, kw_only=True)
+class LocalRunners:
+    """The generator of the provider `local`.
+
+    `parallel` requests of a model run at once and `queue_limit` more wait. `memory_limit_bytes` is for all loaded
+    models together (default: 80 % of the machine's); `memory_wait_s` is how long a request waits for busy ones to make
+    room. A model that nobody used for `keep_alive_s` is unloaded; below 0: never. `threads` and `context_length` are
+    handed to the engines.
+    """
+
+    engines: Mapping[str, EngineSpec] = ENGINES
+    parallel: int = 8
+    queue_limit: int = 64
+    memory_limit_bytes: int = field(factory=lambda: psutil.virtual_memory().total * 8 // 10)
+    memory_wait_s: float = 30.0
+    keep_alive_s: float = 300.0
+    threads: int | None = None
+    context_length: int | None = None
+    _places: dict[str, Place] = field(init=False, factory=dict)
+    _closed: bool = field(init=False, default=False)
+    _changed: asyncio.Event = field(init=False, factory=asyncio.Event)
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
+        """Yield `Started` once the model is loaded and has room, then what its engine yields.
+
+        Raises:
+            Overloaded: too many wait for the model, or busy models leave no memory for it.
+            RunnerOutOfMemory: the model alone is larger than the memory for models.
+            RunnerCrashed: its process ended, or could not load it; the next request tries again.
+            Draining: the service shuts down.
+            GatewayError: what the engine says.
+        """
+        if self._closed:
+            raise Draining
+        place = self._place(request.model.id)
+        try:
+            async with place.admission.seat():
+                runner = await self._runner(place, request.model)
+                yield Started()
+                async with aclosing(runner.generate(request)) as events:
+                    async for event in events:
+                        yield event
+        finally:
+            self._left(place)
+
+    def status(self, model_id: str) -> ModelStatus:
+        """`available`, `loading` or `loaded`."""
+        place = self._places.get(model_id)
+        if place and place.loaded and not place.unloading:
+            return ModelStatus.LOADED
+        return ModelStatus.LOADING if place and place.loading else ModelStatus.AVAILABLE
+
+    async def close(self) -> None:
+        """End all models' processes, whatever they do."""
+        self._closed = True
+        await asyncio.gather(*(self._end(place) for place in self._places.values()))
+
+    def _place(self, model_id: str) -> Place:
+        if not (place := self._places.get(model_id)):
+            place = self._places[model_id] = Place(model_id, Admission(self.parallel, self.queue_limit))
+        place.stay()
+        return place
+
+    def _left(self, place: Place) -> None:
+        place.last_used = monotonic()
+        place.stay()
+        if not place.admission.busy and place.loaded and self.keep_alive_s >= 0 and not self._closed:
+            place.expiry = asyncio.get_running_loop().call_later(self.keep_alive_s, self._expire, place)
+        self._wake()
+
+    async def _runner(self, place: Place, model: Model) -> RunnerProcess:
+        if place.unloading:
+            await asyncio.shield(place.unloading)
+        if self._closed:
+            raise Draining
+        if runner := place.loaded:
+            return runner
+        return await asyncio.shield(self._loading(place, model))
+
+    def _loading(self, place: Place, model: Model) -> asyncio.Task[RunnerProcess]:
+        """The one load of the model, which goes on when those who wait for it leave."""
+        if not place.loading:
+            place.loading = asyncio.create_task(self._load(place, model))
+            place.loading.add_done_callback(lambda load: load.cancelled() or load.exception())
+        return place.loading
+
+    async def _load(self, place: Place, model: Model) -> RunnerProcess:
+        try:
+            spec, options = self._spec(model), self._options(model)
+            context = options.context_length or ORDINARY_CONTEXT_TOKENS
+            await self._make_room(place, estimate_bytes(model.size_bytes or 0, context))
+            log.info("model.loading", model=model.id, engine=model.engine)
+            place.runner = await RunnerProcess.start(spec.path, options)
+            log.info("model.loaded", model=model.id, resident_bytes=place.runner.resident_bytes)
+            return place.runner
+        except asyncio.CancelledError:  # by `close` alone; those who wait were not cancelled themselves
+            raise Draining from None
+        finally:
+            place.reserved_bytes = 0
+            place.loading = None
+            self._left(place)
+
+    async def _make_room(self, place: Place, needed_bytes: int) -> None:
+        if needed_bytes > self.memory_limit_bytes:
+            raise RunnerOutOfMemory(
+                detail=f"Model {place.model_id!r} needs about {needed_bytes >> 20} MiB; local models may use "
+                f"{self.memory_limit_bytes >> 20} MiB."
+            )
+        try:
+            async with asyncio.timeout(self.memory_wait_s):
+                while (leaving := self._leaving_for(needed_bytes)) != ():
+                    await (asyncio.gather(*map(self._unload, leaving)) if leaving else self._changed.wait())
+        except TimeoutError as exc:
+            raise Overloaded(
+                detail="The models that are busy leave no memory for this one.", retry_after_s=self.memory_wait_s
+            ) from exc
+        place.reserved_bytes = needed_bytes
+
+    def _leaving_for(self, needed_bytes: int) -> tuple[Place, ...] | None:
+        residents = [place.resident for place in self._places.values()]
+        chosen = to_unload(residents, needed_bytes=needed_bytes, limit_bytes=self.memory_limit_bytes)
+        return None if chosen is None else tuple(self._places[model_id] for model_id in chosen)
+
+    def _expire(self, place: Place) -> None:
+        if not place.admission.busy:
+            self._unload(place)
+
+    def _unload(self, place: Place) -> "asyncio.Future[None]":
+        """End the model's process, in a task that the place owns."""
+        if not place.unloading:
+            place.unloading = asyncio.create_task(self._close_runner(place))
+        return asyncio.shield(place.unloading)
+
+    async def _close_runner(self, place: Place) -> None:
+        try:
+            if runner := place.loaded:
+                await runner.close()
+                log.info("model.unloaded", model=place.model_id)
+        finally:
+            place.runner = place.unloading = None
+            self._wake()
+
+    async def _end(self, place: Place) -> None:
+        place.stay()
+        if place.loading:
+            place.loading.cancel()
+            await asyncio.wait({place.loading})
+        await self._unload(place)
+
+    def _wake(self) -> None:
+        """Let everybody who waits for memory look again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _spec(self, model: Model) -> EngineSpec:
+        if (spec := self.engines.get(model.engine or "")) is None:
+            raise ModelNotFound(detail=f"Model {model.id!r} needs an engine that is not installed.", selector=model.id)
+        return spec
+
+    def _options(self, model: Model) -> EngineOptions:
+        if model.path is None:
+            raise ModelNotFound(detail=f"Model {model.id!r} has no files here.", selector=model.id)
+        limits = [length for length in (self.context_length, model.context_length) if length]
+        return EngineOptions(
+            path=model.path,
+            context_length=min(limits, default=None),
+            parallel=self.parallel,
+            threads=self.threads,
+        )
