@@ -57,7 +57,7 @@ async def test_the_configured_default_decides_and_may_be_an_alias():
 
 async def test_a_model_of_another_modality_is_refused_with_what_there_is():
     catalog = a_catalog(Listed(a_model("one"), a_model("pictures", modality=Modality.IMAGE)))
-    with pytest.raises(ModelModalityMismatch, match="generates image, not text.*one"):
+    with pytest.raises(ModelModalityMismatch, match=r"generates image, not text.*one"):
         await catalog.resolve("pictures", Modality.TEXT)
 
 
