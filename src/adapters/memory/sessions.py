@@ -41,13 +41,13 @@ class MemorySessionStore:
         stream = self._streams.get(session.id, [])
         if len(stream) != session.version:
             raise VersionConflict(detail=f"Session {session.id} has moved on from version {session.version}.")
-        added: list[RecordedEvent] = []
+        head, added = stream[-1].hash if stream else "", []
         for event in events:
-            previous_hash = (stream + added)[-1].hash if stream or added else ""
-            added.append(_recorded(session, event, provenance, previous_hash))
-            session = apply(session, event)
+            added.append(_recorded(session, event, provenance, head))
+            head, session = added[-1].hash, apply(session, event)
         if added:
-            self._streams[session.id], self._sessions[session.id] = [*stream, *added], session
+            self._streams.setdefault(session.id, []).extend(added)
+            self._sessions[session.id] = session
         return session
 
     async def history(self, session_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[RecordedEvent]:

@@ -1,0 +1,89 @@
+"""A session's row in the list: written in the transaction that stores its events, so that the list never lags.
+
+The title and the metadata are content: they are sealed with the session's key, and gone with it.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from attrs import frozen
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ...application.ports import SessionSummary
+from ...domain.errors import GatewayError
+from ...domain.model import Modality
+from ...domain.session import Session, SessionStatus
+from .canonical_json import CanonicalJson
+from .keyring import seal, unseal
+
+_JSON = CanonicalJson()
+_1970 = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@frozen(kw_only=True)
+class ListRow:
+    """One row, as the database holds it; times are microseconds since 1970, `tip` is the hash of the last event.
+
+    `modalities` are joined by commas and have one at either end, so that each can be looked for as `,name,`.
+    """
+
+    id: str
+    owner: str
+    status: str
+    version: int
+    turns: int
+    modalities: str
+    created_at: int
+    last_activity_at: int
+    active: bool
+    tip: str
+    sealed: bytes
+
+
+def to_row(session: Session, *, tip: str, key: bytes) -> ListRow:
+    """The row of a session that has been opened."""
+    if session.created_at is None or session.last_activity_at is None:
+        raise GatewayError(detail=f"The first event of session {session.id} does not open it.")
+    content = _JSON.encode({"title": session.title, "metadata": dict(session.metadata)})
+    return ListRow(
+        id=session.id,
+        owner=session.owner,
+        status=session.status.value,
+        version=session.version,
+        turns=len(session.turns),
+        modalities=f",{','.join(session.modalities)},",
+        created_at=microseconds(session.created_at),
+        last_activity_at=microseconds(session.last_activity_at),
+        active=session.active_turn is not None,
+        tip=tip,
+        sealed=seal(AESGCM(key), content, session.id.encode()),
+    )
+
+
+def to_summary(row: ListRow, *, key: bytes) -> SessionSummary:
+    """The session as a list shows it.
+
+    Raises:
+        GatewayError: the row was altered.
+    """
+    try:
+        content = _JSON.decode(unseal(AESGCM(key), row.sealed, row.id.encode()))
+    except InvalidTag as exc:
+        raise GatewayError(detail=f"The list entry of session {row.id} is not as it was stored.") from exc
+    return SessionSummary(
+        id=row.id,
+        owner=row.owner,
+        title=content["title"],
+        status=SessionStatus(row.status),
+        version=row.version,
+        turns=row.turns,
+        modalities=tuple(Modality(name) for name in row.modalities.split(",") if name),
+        metadata=content["metadata"],
+        created_at=_1970 + timedelta(microseconds=row.created_at),
+        last_activity_at=_1970 + timedelta(microseconds=row.last_activity_at),
+    )
+
+
+def microseconds(moment: datetime) -> int:
+    """Exact microseconds since 1970."""
+    return (moment - _1970) // timedelta(microseconds=1)

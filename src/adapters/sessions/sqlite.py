@@ -1,0 +1,158 @@
+"""The events and the list in one SQLite file, by the library's recorder with tables of our own.
+
+SQLite from 3.35. Write-ahead log, `synchronous=FULL`: what was committed survives a power cut. The library takes the
+row id for the notification id; here it is a column that is never given twice. One process a file: `ExclusiveUse`.
+"""
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import astuple, evolve, fields
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.sqlite import (
+    SQLiteApplicationRecorder,
+    SQLiteConnection,
+    SQLiteConnectionPool,
+    SQLiteCursor,
+    SQLiteDatastore,
+)
+
+from ...application.ports import SessionQuery
+from ...domain.errors import GatewayError
+from .list_row import ListRow, microseconds
+
+_EVENTS: Final = """
+CREATE TABLE IF NOT EXISTS stored_events (
+    notification_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    originator_id TEXT NOT NULL,
+    originator_version INTEGER NOT NULL,
+    topic TEXT NOT NULL,
+    state BLOB NOT NULL,
+    UNIQUE (originator_id, originator_version)
+)"""
+_LIST: Final = """
+CREATE TABLE IF NOT EXISTS session_list (
+    id TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    status TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    turns INTEGER NOT NULL,
+    modalities TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    last_activity_at INTEGER NOT NULL,
+    active INTEGER NOT NULL,
+    tip TEXT NOT NULL,
+    sealed BLOB NOT NULL
+)"""
+_INDEXES: Final = (
+    "CREATE INDEX IF NOT EXISTS session_list_by_activity ON session_list (owner, last_activity_at DESC, id DESC)",
+    "CREATE INDEX IF NOT EXISTS session_list_active ON session_list (id) WHERE active",
+)
+_COLUMNS = tuple(attribute.name for attribute in fields(ListRow))
+_PUT_ROW = (
+    f"INSERT INTO session_list ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608
+    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}"
+)
+_SELECT_ROWS = f"SELECT {', '.join(_COLUMNS)} FROM session_list "  # noqa: S608 - names of our own
+
+
+class SqliteSessionRecorder(SQLiteApplicationRecorder):
+    """The library's recorder, which also keeps the list: hand `row` to `insert_events`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the database file."""
+        datastore = SQLiteDatastore(str(path), originator_id_type="text")
+        datastore.pool = _DurablePool(db_name=str(path))
+        super().__init__(datastore)
+        self.insert_events_statement = (
+            "INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?)"
+        )
+        self.create_table()
+
+    def construct_create_table_statements(self) -> list[str]:
+        """The tables and their indexes."""
+        return [_EVENTS, _LIST, *_INDEXES]
+
+    def _insert_events(
+        self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None:
+        ids = super()._insert_events(c, stored_events, **kwargs)
+        c.execute(_PUT_ROW, astuple(kwargs["row"]))
+        return ids
+
+    def row(self, session_id: str) -> ListRow | None:
+        """A session's row."""
+        rows = self._select(_SELECT_ROWS + "WHERE id = ?", [session_id])
+        return rows[0] if rows else None
+
+    def rows(self, query: SessionQuery) -> Iterator[ListRow]:
+        """All rows that match, last active first, from the cursor on; `limit` is how many are read at a time."""
+        after = (microseconds(query.after.last_activity_at), query.after.id) if query.after else None
+        while batch := self._select(*_page(query, after)):
+            yield from batch
+            after = batch[-1].last_activity_at, batch[-1].id
+
+    def active(self) -> tuple[str, ...]:
+        """The ids of the sessions whose last turn has not ended."""
+        return tuple(row.id for row in self._select(_SELECT_ROWS + "WHERE active ORDER BY id", []))
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.datastore.close()
+
+    def _select(self, statement: str, values: list[object]) -> list[ListRow]:
+        with self.datastore.transaction(commit=False) as cursor:
+            cursor.execute(statement, values)
+            return [_to_row(columns) for columns in cursor.fetchall()]
+
+
+class _DurablePool(SQLiteConnectionPool):
+    def _create_connection(self) -> SQLiteConnection:
+        connection = super()._create_connection()
+        connection.cursor().execute("PRAGMA synchronous=FULL")
+        return connection
+
+
+class ExclusiveUse:
+    """Holds a folder for this process, until it is released or the process ends."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take hold of the folder.
+
+        Raises:
+            GatewayError: another process holds it.
+        """
+        self._file = (folder / "sessions.lock").open("w")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            self._file.close()
+            raise GatewayError(
+                detail="Another process uses these sessions. SQLite serves one gateway process: end the other one, or "
+                "give this one a data folder of its own."
+            ) from exc
+
+    def release(self) -> None:
+        """Let another process in."""
+        self._file.close()
+
+
+def _page(query: SessionQuery, after: tuple[int, str] | None) -> tuple[str, list[object]]:
+    conditions: dict[str, tuple[object, ...]] = {"owner = ?": (query.owner,)}
+    if query.status is not None:
+        conditions["status = ?"] = (query.status.value,)
+    if query.modality is not None:
+        conditions["instr(modalities, ?)"] = (f",{query.modality.value},",)
+    if query.active_after is not None:
+        conditions["last_activity_at > ?"] = (microseconds(query.active_after),)
+    if after is not None:
+        conditions["(last_activity_at, id) < (?, ?)"] = after
+    where = f"WHERE {' AND '.join(conditions)} ORDER BY last_activity_at DESC, id DESC LIMIT ?"
+    return _SELECT_ROWS + where, [*(value for values in conditions.values() for value in values), query.limit + 1]
+
+
+def _to_row(columns: Sequence[Any]) -> ListRow:
+    row = ListRow(**dict(zip(_COLUMNS, columns, strict=True)))
+    return evolve(row, active=bool(row.active))

@@ -1,0 +1,201 @@
+"""Sessions as event streams, by the `eventsourcing` library (9.5): its mapper and its recorder, not its aggregates.
+
+The library is synchronous, so every call runs on threads that the store owns. An append reads the session's row for the
+hash to go on from, then writes its events and the new row in one transaction: the unique (session, version) makes a
+second writer fail. A database of another kind is another recorder with the same methods.
+
+What it cannot do: serve several processes. That needs PostgreSQL.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from eventsourcing.persistence import IntegrityError, PersistenceError, StoredEvent
+
+from ...application.ports import (
+    Provenance,
+    RecordedEvent,
+    SessionPage,
+    SessionQuery,
+    SessionSummary,
+    Verification,
+)
+from ...domain.errors import Draining, GatewayError, InsufficientStorage, NotFound, VersionConflict
+from ...domain.session import Session, SessionEvent, apply
+from ..system import IdSequence, now
+from .keyring import Keyring
+from .list_row import ListRow, to_row, to_summary
+from .mapper import ChainedEvent, SessionMapper, hash_of, is_intact, recorded
+from .sqlite import ExclusiveUse, SqliteSessionRecorder
+
+T = TypeVar("T")
+
+_THREADS = 4
+
+
+class SqliteSessionStore:
+    """Implements `SessionStore`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the sessions in `folder`, which is made if need be. Blocks: to be built before the loop serves.
+
+        Raises:
+            GatewayError: another process uses them, or their master key is missing.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with ExitStack() as opened, _as_domain_errors():
+            opened.callback(ExclusiveUse(folder).release)
+            self._keyring = Keyring(folder)
+            opened.callback(self._keyring.close)
+            self._recorder = SqliteSessionRecorder(folder / "sessions.sqlite")
+            opened.callback(self._recorder.close)
+            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sessions")
+            opened.callback(self._threads.shutdown)
+            self._opened = opened.pop_all()
+        self._new_id = IdSequence()
+
+    async def load(self, session_id: str, *, at_version: int | None = None) -> Session:
+        """Fold the stream, whole or up to a version."""
+        return await self._run(lambda: self._load(session_id, at_version))
+
+    async def append(self, session: Session, events: Sequence[SessionEvent], provenance: Provenance) -> Session:
+        """Store events; without any, the session is returned as it is."""
+        return await self._run(lambda: self._append(session, events, provenance))
+
+    async def history(self, session_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[RecordedEvent]:
+        """The stream as it was recorded."""
+        return await self._run(lambda: self._history(session_id, after, limit))
+
+    async def verify(self, session_id: str) -> Verification:
+        """Compute the chain anew; works without the session's key."""
+        return await self._run(lambda: self._verify(session_id))
+
+    async def find(self, query: SessionQuery) -> SessionPage:
+        """The sessions that match, last active first, those of the same moment by their ids."""
+        return await self._run(lambda: self._find(query))
+
+    async def active(self) -> Sequence[str]:
+        """The ids of all sessions whose last turn has not ended."""
+        return await self._run(self._recorder.active)
+
+    async def close(self) -> None:
+        """Finish what was begun, then let go of the files."""
+        await asyncio.to_thread(self._opened.close)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        def run() -> T:
+            with _as_domain_errors():
+                return work()
+
+        try:
+            future = self._threads.submit(run)
+        except RuntimeError as exc:
+            raise Draining(detail="The session store is closed.") from exc
+        return await asyncio.wrap_future(future)
+
+    # ── On the store's threads ────────────────────────────────────────────────────────────────────────────────────
+
+    def _append(self, session: Session, events: Sequence[SessionEvent], provenance: Provenance) -> Session:
+        row = self._recorder.row(session.id)
+        if (row.version if row else 0) != session.version:
+            raise _conflict(session)
+        if not events:
+            return session
+        key = self._keyring.get(session.id) if row else self._keyring.create(session.id)
+        if key is None:
+            raise NotFound.of("session", session.id)
+        mapper, stored, tip = SessionMapper(key), list[StoredEvent](), row.tip if row else ""
+        for event in events:
+            stored.append(mapper.to_stored_event(self._chained(session, event, provenance, tip)))
+            # The state is folded from the bytes: whatever they could not give back is noticed before it is stored.
+            session, tip = apply(session, mapper.to_domain_event(stored[-1]).event), hash_of(stored[-1])
+        try:
+            self._recorder.insert_events(stored, row=to_row(session, tip=tip, key=key))
+        except IntegrityError as exc:
+            raise _conflict(session) from exc
+        return session
+
+    def _chained(self, session: Session, event: SessionEvent, provenance: Provenance, tip: str) -> ChainedEvent:
+        return ChainedEvent(
+            originator_id=session.id,
+            originator_version=session.version + 1,
+            event=event,
+            event_id=self._new_id("evt"),
+            provenance=provenance,
+            recorded_at=now(),
+            previous_hash=tip,
+        )
+
+    def _load(self, session_id: str, at_version: int | None) -> Session:
+        mapper, session = self._mapper(session_id), Session(id=session_id)
+        for stored in self._recorder.select_events(session_id, lte=at_version):
+            if stored.originator_version != session.version + 1:
+                raise GatewayError(detail=f"Event {session.version + 1} of session {session_id} is missing.")
+            session = apply(session, mapper.to_domain_event(stored).event)
+        if session.version == 0 and at_version is None:
+            raise NotFound.of("session", session_id)
+        if at_version not in (None, session.version) or session.version == 0:
+            raise NotFound(detail=f"Session {session_id} has no version {at_version}.")
+        return session
+
+    def _history(self, session_id: str, after: int, limit: int | None) -> tuple[RecordedEvent, ...]:
+        mapper = self._mapper(session_id)
+        stored_events = self._recorder.select_events(session_id, gt=after, limit=limit)
+        return tuple(recorded(mapper.to_domain_event(stored), stored) for stored in stored_events)
+
+    def _verify(self, session_id: str) -> Verification:
+        row, stored_events = self._recorder.row(session_id), self._recorder.select_events(session_id)
+        if row is None and not stored_events:
+            raise NotFound.of("session", session_id)
+        broken_at = _first_broken(stored_events, row)
+        head = hash_of(stored_events[-1]) if stored_events else ""
+        return Verification(valid=broken_at is None, events=len(stored_events), head=head, broken_at=broken_at)
+
+    def _find(self, query: SessionQuery) -> SessionPage:
+        readable = (summary for row in self._recorder.rows(query) if (summary := self._summary(row)))
+        found = tuple(islice(readable, query.limit + 1))
+        return SessionPage(sessions=found[: query.limit], has_more=len(found) > query.limit)
+
+    def _summary(self, row: ListRow) -> SessionSummary | None:
+        key = self._keyring.get(row.id)
+        return to_summary(row, key=key) if key else None
+
+    def _mapper(self, session_id: str) -> SessionMapper:
+        key = self._keyring.get(session_id)
+        if key is None:
+            raise NotFound.of("session", session_id)
+        return SessionMapper(key)
+
+
+def _first_broken(stored_events: Sequence[StoredEvent], row: ListRow | None) -> int | None:
+    """The first version that is not what it was, by its own hash, by its place, and by what the list knows."""
+    version, tip = (row.version, row.tip) if row else (0, "")
+    head = ""
+    for expected, stored in enumerate(stored_events, 1):
+        if stored.originator_version != expected or expected > version or not is_intact(stored, head):
+            return expected
+        head = hash_of(stored)
+    if len(stored_events) < version:
+        return len(stored_events) + 1
+    return None if head == tip else version
+
+
+def _conflict(session: Session) -> VersionConflict:
+    return VersionConflict(detail=f"Session {session.id} has moved on: read it again, then retry.")
+
+
+@contextmanager
+def _as_domain_errors() -> Iterator[None]:
+    try:
+        yield
+    except (PersistenceError, sqlite3.Error) as exc:
+        reason = exc if isinstance(exc, sqlite3.Error) else exc.__cause__
+        if getattr(reason, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise InsufficientStorage(detail="There is no space left to store the session.") from exc
+        raise GatewayError(detail="The session database cannot be read or written.") from exc
