@@ -2,6 +2,7 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
+
 from pluggably.adapters.memory.generator import ScriptedGenerator
 from pluggably.domain.errors import ProviderOverloaded
 from pluggably.domain.generation import Completed, TextDelta

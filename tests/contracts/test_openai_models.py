@@ -1,4 +1,5 @@
 import pytest
+
 from pluggably.adapters.providers.openai import OpenAIProvider
 
 from .model_source import ModelSourceContract

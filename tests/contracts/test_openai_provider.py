@@ -6,6 +6,7 @@ import secrets
 import pytest
 import xllamacpp
 from attrs import evolve
+
 from pluggably.domain.generation import GenerationRequest
 
 from ..builders import a_request
@@ -38,6 +39,7 @@ def llama_server(demo_gguf):
     parameters.model.path = str(demo_gguf)
     parameters.n_ctx, parameters.n_parallel = 2048, 4
     parameters.hostnames, parameters.port, parameters.api_keys = ["127.0.0.1"], 0, [key]
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1  # more only spin while others work
     parameters.verbosity = 0
     server = xllamacpp.Server(parameters)
     yield server.listening_address, key
@@ -56,4 +58,4 @@ class TestAgainstLlamaCpp(GeneratorContract):
 
     @pytest.fixture
     def request_(self, generator):
-        return asked_of(generator, a_request(max_tokens=24, temperature=0.0))
+        return asked_of(generator, a_request(max_tokens=16, temperature=0.0))

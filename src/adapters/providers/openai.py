@@ -50,8 +50,10 @@ class OpenAIProvider:
         if unknown := set(extra_parameters) - BEYOND_OPENAI:
             raise ValueError(f"extra_parameters: {', '.join(sorted(unknown))} is not one of {sorted(BEYOND_OPENAI)}")
         self.name = name
-        self._patterns = tuple(models)
         self._parameters = (TEXT_PARAMETERS - BEYOND_OPENAI) | frozenset(extra_parameters)
+        self._patterns = tuple(entry for entry in models if _is_pattern(entry))
+        listed = (self._model(entry) for entry in models if not _is_pattern(entry))
+        self._listed = {model.id: model for model in listed}
         self._limits = Limits(
             connect_s=connect_timeout_s,
             first_byte_s=first_byte_timeout_s,
@@ -71,10 +73,12 @@ class OpenAIProvider:
 
     async def models(self) -> Sequence[Model]:
         """The models that the configuration names."""
-        return [self._model(name) for name in self._patterns if not _is_pattern(name)]
+        return list(self._listed.values())
 
     def match(self, model_id: str) -> Model | None:
         """The model with that id, if a name or a pattern of the configuration allows it."""
+        if model_id in self._listed:
+            return self._listed[model_id]
         provider, _, name = model_id.partition("/")
         if provider == self.name and name and any(fnmatchcase(name, pattern) for pattern in self._patterns):
             return self._model(name)

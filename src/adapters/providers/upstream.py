@@ -85,7 +85,10 @@ class Upstream:
             return await self._transport.handle_async_request(self._request(body))
 
     def _request(self, body: bytes) -> httpx.Request:
-        return httpx.Request("POST", self._url, content=body, extensions=self._extensions)
+        """A request without headers: as a stream, httpx adds none, and aiohttp adds the same ones for less."""
+        request = httpx.Request("POST", self._url, stream=httpx.ByteStream(body), extensions=self._extensions)
+        request.read()
+        return request
 
     def _session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -194,8 +197,10 @@ class _Connector(aiohttp.TCPConnector):
 
     async def connect(self, *args: Any, **kwargs: Any) -> Any:
         connection = await super().connect(*args, **kwargs)
-        _reused.set(connection.protocol in self._used)
-        self._used.add(connection.protocol)
+        reused = connection.protocol in self._used
+        if not reused:
+            self._used.add(connection.protocol)
+        _reused.set(reused)
         return connection
 
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from attrs import define, field
+
 from pluggably.adapters.providers.openai import OpenAIProvider
 
 COUNTING = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
@@ -89,15 +91,15 @@ async def _read_call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
 
 
 @asynccontextmanager
-async def openai_server(answer: Answer) -> AsyncIterator[OpenAIServer]:
+async def openai_server(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[OpenAIServer]:
     served = OpenAIServer(answer)
     tasks: set[asyncio.Task] = set()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tasks.add(asyncio.create_task(served.serve(reader, writer)))
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    served.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
+    served.base_url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     try:
         yield served
     finally:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from attrs import evolve
+
 from pluggably.domain.errors import ProviderUnreachable
 from pluggably.domain.generation import Started, TextDelta
 

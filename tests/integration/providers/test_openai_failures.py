@@ -5,6 +5,7 @@ import socket
 
 import pytest
 from attrs import evolve
+
 from pluggably.domain import errors
 from pluggably.domain.generation import TextDelta, TextPart
 

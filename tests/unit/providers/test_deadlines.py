@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+
 from pluggably.adapters.providers.deadlines import Deadlines
 
 

@@ -3,6 +3,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pluggably.adapters.providers.openai_errors import retry_after_s, to_error
 from pluggably.domain import errors
 
