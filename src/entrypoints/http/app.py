@@ -1,0 +1,110 @@
+"""The HTTP application: every route, and the life of the process around them."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
+from functools import partial
+from typing import Any
+
+import falcon.asgi
+import falcon.media
+import msgspec
+import structlog
+
+from . import problems
+from .openai import ChatCompletions
+from .resources.generations import TextGenerations
+from .resources.health import Health
+from .resources.models import Models
+from .resources.session_events import SessionEvents
+from .resources.sessions import SessionResource
+from .scope import Receive, Request, RequestScope, Scope, Send
+from .services import HttpOptions, Services
+
+Lifespan = Callable[[], AbstractAsyncContextManager[object]]
+"""Gives what the process holds open while it serves: stores, providers, model processes."""
+
+_log = structlog.get_logger()
+
+
+def create_app(
+    services: Services, options: HttpOptions | None = None, lifespan: Lifespan = nullcontext
+) -> "Application":
+    """The ASGI application.
+
+    Args:
+        services: the use cases.
+        options: how it behaves.
+        lifespan: entered at start, before it is ready, and left when the server has stopped.
+    """
+    return Application(services, options or HttpOptions(), lifespan)
+
+
+class Application:
+    """The ASGI application. `drain` makes it refuse new requests, while those at work may finish."""
+
+    def __init__(self, services: Services, options: HttpOptions, lifespan: Lifespan) -> None:
+        self._scope = RequestScope(_falcon_app(services, self.is_ready), options)
+        self._lifespan = lifespan
+        self._started = False
+
+    def is_ready(self) -> bool:
+        """Whether it has started and does not drain."""
+        return self._started and not self._scope.draining
+
+    def drain(self) -> None:
+        """Refuse new requests from now on."""
+        self._scope.draining = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or live for as long as the server does."""
+        if scope["type"] == "http":
+            await self._scope(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:  # no route speaks WebSocket; this answers 403
+            await send({"type": "websocket.close"})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        async with AsyncExitStack() as stack:
+            await receive()
+            try:
+                await stack.enter_async_context(self._lifespan())
+            except Exception as error:
+                _log.error("service.failed", exc_info=error)
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
+            self._started = True
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            self.drain()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
+    app = falcon.asgi.App(request_type=Request)
+    app.req_options.strip_url_path_trailing_slash = True
+    app.req_options.auto_parse_form_urlencoded = False
+    json = falcon.media.JSONHandler(dumps=msgspec.json.encode, loads=partial(msgspec.json.decode))
+    app.resp_options.media_handlers[falcon.MEDIA_JSON] = json
+    sessions, events = SessionResource(services.sessions), SessionEvents(services.sessions)
+    models, health = Models(services.catalog), Health(is_ready)
+    routes: list[tuple[str, object, str | None]] = [
+        ("/v1/generations/text", TextGenerations(services.generate), None),
+        ("/v1/chat/completions", ChatCompletions(services.generate), None),
+        ("/v1/sessions", sessions, None),
+        ("/v1/sessions/{session_id}", sessions, "one"),
+        ("/v1/sessions/{session_id}/turns", sessions, "turns"),
+        ("/v1/sessions/{session_id}/reset", sessions, "reset"),
+        ("/v1/sessions/{session_id}/close", sessions, "close"),
+        ("/v1/sessions/{session_id}/events", events, None),
+        ("/v1/sessions/{session_id}/verify", events, "verify"),
+        ("/v1/models", models, None),
+        ("/v1/models/{path:path}", models, "one"),
+        ("/v1/parameters", models, "parameters"),
+        ("/health/live", health, "live"),
+        ("/health/ready", health, "ready"),
+    ]
+    for template, resource, suffix in routes:
+        app.add_route(template, resource, suffix=suffix)
+    problems.install(app, tuple(template for template, _, _ in routes))
+    return app

@@ -1,0 +1,131 @@
+"""What comes in: JSON bodies, queries and headers, each checked before anything else looks at it."""
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+
+from ...domain.access import LOCAL_OPERATOR, Principal
+from ...domain.errors import InvalidRequest
+from ..structuring import structure
+from .problems import UnsupportedMediaType
+from .scope import Request
+
+T = TypeVar("T")
+
+_decode = msgspec.json.Decoder().decode
+_BYTE = re.compile(r"^(?:JSON is malformed: )?(?P<what>.*) \(byte (?P<at>\d+)\)$")
+_VERSION = re.compile(r'(?:W/)?"(\d{1,18})"')
+_JSON = "application/json"
+
+
+def principal_of(_: Request) -> Principal:
+    """Who asks. As long as the service has no credentials, it listens on loopback and everyone is its operator."""
+    return LOCAL_OPERATOR
+
+
+def read_json(req: Request) -> Any:
+    """The body, decoded.
+
+    Raises:
+        UnsupportedMediaType: it does not say that it is JSON.
+        InvalidRequest: it is not JSON, or nested too deeply.
+    """
+    media_type = (req.content_type or "").partition(";")[0].strip().lower()
+    if media_type != _JSON and not (media_type.startswith("application/") and media_type.endswith("+json")):
+        said = f"not {media_type}" if media_type else "and Content-Type must say so"
+        raise UnsupportedMediaType(detail=f"The body must be {_JSON}, {said}.")
+    return _checked(req.exchange.body, req.exchange.options.json_depth)
+
+
+def read_body(req: Request, cls: type[T]) -> T:
+    """The body as a class. None at all is the same as an empty object.
+
+    Raises:
+        UnsupportedMediaType, InvalidRequest: as `read_json`, or something in it is wrong.
+    """
+    return structure(read_json(req) if req.exchange.body else {}, cls)
+
+
+def read_query(req: Request, cls: type[T], *, numbers: tuple[str, ...] = ()) -> T:
+    """The query as a class; `numbers` are the fields that hold one.
+
+    Raises:
+        InvalidRequest: something in it is wrong.
+    """
+    query: dict[str, Any] = dict(req.params)
+    for name in numbers:
+        if re.fullmatch(r"-?\d{1,18}", value := str(query.get(name, ""))):
+            query[name] = int(value)
+    return structure(query, cls, at="/query")
+
+
+def expected_version(req: Request) -> int | None:
+    """The session version that `If-Match` insists on.
+
+    Raises:
+        InvalidRequest: the header is not one of our entity tags.
+    """
+    tag = req.get_header("If-Match")
+    if tag is None or tag == "*":
+        return None
+    if (version := _VERSION.fullmatch(tag)) is None:
+        raise InvalidRequest.at("/headers/If-Match", 'must be a session\'s ETag, such as "3"')
+    return int(version[1])
+
+
+def refuse_idempotency_key(req: Request) -> None:
+    """Say that a key would not be honoured, rather than to ignore it.
+
+    Raises:
+        InvalidRequest: there is one.
+    """
+    if req.get_header("Idempotency-Key") is not None:
+        raise InvalidRequest.at("/headers/Idempotency-Key", "is not supported yet: send the request without it")
+
+
+def _checked(body: bytes, depth: int) -> Any:
+    try:
+        value = _decode(body)
+    except RecursionError:
+        raise _too_deep(depth) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest.at("", f"is not JSON: {_where(error, body)}") from error
+    # Every level takes a bracket, so few brackets cannot be deep; counting them costs next to nothing.
+    if body.count(b"[") + body.count(b"{") > depth and _deeper(value, depth):
+        raise _too_deep(depth)
+    return value
+
+
+def _too_deep(depth: int) -> InvalidRequest:
+    return InvalidRequest.at("", f"is nested more than {depth} levels deep")
+
+
+def _where(error: Exception, body: bytes) -> str:
+    if isinstance(error, UnicodeDecodeError):  # which counts from the beginning of the string it was in
+        return f"invalid UTF-8 at byte {_first_invalid(body)}"
+    if known := _BYTE.match(str(error)):
+        return f"{known['what']} at byte {known['at']}"
+    return f"{str(error)[:1].lower()}{str(error)[1:]} at byte {len(body)}"
+
+
+def _first_invalid(body: bytes) -> int:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(body)
+
+
+def _deeper(value: Any, depth: int) -> bool:
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(depth):
+        level = [
+            child
+            for it in level
+            for child in (it.values() if type(it) is dict else it)
+            if type(child) is dict or type(child) is list
+        ]
+        if not level:
+            return False
+    return True

@@ -1,0 +1,179 @@
+"""Errors as their clients see them: RFC 9457 problem objects, and OpenAI's error object on OpenAI's routes.
+
+The one table from the domain's error codes to HTTP statuses is here.
+"""
+
+import math
+from difflib import get_close_matches
+from typing import Any, ClassVar
+
+import falcon
+import msgspec
+import structlog
+from attrs import define, frozen
+from falcon.asgi import Request, Response
+
+from ...domain.errors import GatewayError, InvalidRequest, NotFound, Rejected
+
+STATUSES = {
+    "invalid_request": 400,
+    "model_not_found": 400,
+    "model_modality_mismatch": 400,
+    "context_length_exceeded": 400,
+    "content_policy_violation": 400,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "session_closed": 409,
+    "session_busy": 409,
+    "version_conflict": 412,
+    "request_too_large": 413,
+    "unsupported_media_type": 415,
+    "provider_rate_limited": 429,
+    "internal_error": 500,
+    "provider_auth_failed": 502,
+    "provider_error": 502,
+    "provider_unreachable": 502,
+    "provider_bad_response": 502,
+    "stream_interrupted": 502,
+    "runner_crashed": 502,
+    "provider_quota_exhausted": 503,
+    "provider_unavailable": 503,
+    "provider_overloaded": 503,
+    "runner_out_of_memory": 503,
+    "model_loading": 503,
+    "overloaded": 503,
+    "draining": 503,
+    "provider_timeout": 504,
+    "insufficient_storage": 507,
+}
+
+OPENAI_ROUTES = ("/v1/chat/",)
+"""Where the clients are OpenAI's."""
+
+_OPENAI_TYPES = {429: "rate_limit_error", 404: "not_found_error"}
+_SERVER_ERROR = 500
+_log = structlog.get_logger()
+_encode = msgspec.json.Encoder().encode
+
+
+class UnsupportedMediaType(Rejected):
+    """The body is not JSON."""
+
+    code = "unsupported_media_type"
+
+
+@define(eq=False, kw_only=True)
+class MethodNotAllowed(Rejected):
+    """The route does not have that method."""
+
+    code: ClassVar[str] = "method_not_allowed"
+    allow: str = ""
+
+
+@frozen(kw_only=True)
+class Problem:
+    """An error, ready to be sent."""
+
+    status: int
+    content_type: str
+    headers: dict[str, str]
+    body: bytes
+
+
+def problem_of(error: GatewayError, path: str, request_id: str) -> Problem:
+    """The error as the clients of that path expect it."""
+    openai = path.startswith(OPENAI_ROUTES)
+    return Problem(
+        status=STATUSES.get(error.code, 500),
+        content_type="application/json" if openai else "application/problem+json",
+        headers=_headers(error),
+        body=_encode(openai_error(error) if openai else problem_object(error, path, request_id)),
+    )
+
+
+def internal_error(path: str, request_id: str) -> Problem:
+    """What clients learn of an error that nobody thought of: nothing but the id to ask the operator about."""
+    return problem_of(unexpected(request_id), path, request_id)
+
+
+def unexpected(request_id: str) -> GatewayError:
+    """The error in place of one that is not for clients' eyes."""
+    return GatewayError(detail=f"The gateway failed; its log has more under {request_id}.")
+
+
+def problem_object(error: GatewayError, path: str, request_id: str) -> dict[str, Any]:
+    """The problem object of RFC 9457."""
+    problem: dict[str, Any] = {
+        "type": f"urn:pluggably:problem:{error.code}",
+        "title": error.code.replace("_", " ").capitalize(),
+        "status": STATUSES.get(error.code, 500),
+        "detail": str(error),
+        "instance": path,
+        "code": error.code,
+        "source": error.source,
+        "retryable": error.retryable,
+        "request_id": request_id,
+    }
+    if error.retry_after_s is not None:
+        problem["retry_after_ms"] = round(error.retry_after_s * 1000)
+    if isinstance(error, InvalidRequest):
+        problem["errors"] = [
+            {"pointer": it.pointer, "message": it.message} | ({"allowed": it.allowed} if it.allowed else {})
+            for it in error.violations
+        ]
+    return problem
+
+
+def openai_error(error: GatewayError) -> dict[str, Any]:
+    """OpenAI's error object; `param` is the first thing that is wrong."""
+    status = STATUSES.get(error.code, 500)
+    kind = "server_error" if status >= _SERVER_ERROR else _OPENAI_TYPES.get(status, "invalid_request_error")
+    param = "model" if error.code.startswith("model_not") else None
+    if isinstance(error, InvalidRequest) and error.violations:
+        param = error.violations[0].pointer.removeprefix("/parameters").strip("/").replace("/", ".") or None
+    return {"error": {"message": str(error), "type": kind, "param": param, "code": error.code}}
+
+
+def _headers(error: GatewayError) -> dict[str, str]:
+    headers = {} if error.retryable else {"x-should-retry": "false"}  # which OpenAI's clients obey
+    if error.retry_after_s is not None:
+        headers["retry-after"] = str(math.ceil(error.retry_after_s))
+    if isinstance(error, MethodNotAllowed):
+        headers["allow"] = error.allow
+    return headers
+
+
+def install(app: falcon.asgi.App[Any, Any], routes: tuple[str, ...]) -> None:
+    """Let Falcon answer every error, its own ones too, in these forms; `routes` are offered for a path that is none."""
+
+    async def answer(req: Any, resp: Response, error: GatewayError, _: object) -> None:
+        problem = problem_of(error, req.path, req.exchange.request_id)
+        resp.status_code = problem.status
+        resp.content_type = problem.content_type
+        resp.set_headers(problem.headers)
+        resp.data, resp.text, resp.stream = problem.body, None, None
+
+    async def answer_unexpected(req: Any, resp: Response, error: Exception, params: object) -> None:
+        request_id = req.exchange.request_id
+        _log.error("request.failed", request_id=request_id, path=req.path, exc_info=error)
+        await answer(req, resp, unexpected(request_id), params)
+
+    async def answer_falcon(req: Any, resp: Response, error: falcon.HTTPError, params: object) -> None:
+        await answer(req, resp, _of_falcon(error, req, routes), params)
+
+    app.add_error_handler(Exception, answer_unexpected)
+    app.add_error_handler(falcon.HTTPError, answer_falcon)
+    app.add_error_handler(GatewayError, answer)
+
+
+def _of_falcon(error: falcon.HTTPError, req: Request, routes: tuple[str, ...]) -> GatewayError:
+    match error:
+        case falcon.HTTPNotFound():
+            close = get_close_matches(req.path, routes, n=1, cutoff=0.5)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            return NotFound(detail=f"There is no route {req.path!r}.{hint}")
+        case falcon.HTTPMethodNotAllowed():
+            allow = dict(error.headers or ())["Allow"]
+            return MethodNotAllowed(detail=f"{req.path} does not have {req.method}; it has {allow}.", allow=allow)
+        case _:
+            return InvalidRequest(detail=error.description or error.title)

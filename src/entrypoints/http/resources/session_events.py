@@ -1,0 +1,95 @@
+"""`/v1/sessions/{id}/events` and `/verify`: what happened, as it was recorded, and whether the record is whole."""
+
+from typing import Annotated, Any
+
+import msgspec
+from attrs import fields, frozen
+from falcon.asgi import Response
+
+from ....application.ports import RecordedEvent
+from ....application.sessions import Sessions
+from ....domain import session as rules
+from ....domain.generation import Message
+from ....domain.parameters import Field
+from ..body import principal_of, read_query
+from ..paging import list_object
+from ..rendering import message_object, part_object
+from ..scope import Request
+from .sessions import Nothing
+
+NDJSON = "application/x-ndjson"
+
+_TYPES = {
+    rules.SessionOpened: "session.opened",
+    rules.TurnRequested: "turn.requested",
+    rules.TurnCompleted: "turn.completed",
+    rules.TurnFailed: "turn.failed",
+    rules.SessionReset: "session.reset",
+    rules.SessionClosed: "session.closed",
+}
+_encoder = msgspec.json.Encoder()
+
+
+@frozen(kw_only=True)
+class EventList:
+    """Which events to list."""
+
+    after: Annotated[int, Field("Only those that follow this version.", 0)] = 0
+    limit: Annotated[int | None, Field("How many at most; 100, or all of them as NDJSON, if not given.", 1, 1_000)] = (
+        None
+    )
+
+
+@frozen
+class SessionEvents:
+    """The resource."""
+
+    sessions: Sessions
+
+    async def on_get(self, req: Request, resp: Response, session_id: str) -> None:
+        """The events, the first one first, as JSON or one a line."""
+        wanted = read_query(req, EventList, numbers=("after", "limit"))
+        if NDJSON in (req.get_header("Accept") or ""):
+            events = await self.sessions.history(session_id, principal_of(req), after=wanted.after, limit=wanted.limit)
+            resp.content_type = NDJSON
+            resp.data = _encoder.encode_lines([event_object(it) for it in events])
+            return
+        limit = wanted.limit or 100
+        events = await self.sessions.history(session_id, principal_of(req), after=wanted.after, limit=limit + 1)
+        page = events[:limit]
+        more = str(page[-1].version) if len(events) > limit else None
+        resp.media = list_object([event_object(it) for it in page], next_after=more)
+
+    async def on_get_verify(self, req: Request, resp: Response, session_id: str) -> None:
+        """Compute the hash chain anew."""
+        read_query(req, Nothing)
+        resp.media = msgspec.to_builtins(await self.sessions.verify(session_id, principal_of(req)))
+
+
+def event_object(recorded: RecordedEvent) -> dict[str, Any]:
+    """An event as it was recorded."""
+    return {
+        "object": "session.event",
+        "session_id": recorded.session_id,
+        "version": recorded.version,
+        "type": _TYPES[type(recorded.event)],
+        "data": _data(recorded.event),
+        "actor": recorded.provenance.actor,
+        "method": recorded.provenance.method,
+        "request_id": recorded.provenance.request_id,
+        "recorded_at": recorded.recorded_at,
+        "previous_hash": recorded.previous_hash,
+        "hash": recorded.hash,
+    }
+
+
+def _data(event: rules.SessionEvent) -> dict[str, Any]:
+    return {it.name: _value(getattr(event, it.name)) for it in fields(type(event))}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_value(item) for item in value]
+    if isinstance(value, Message):
+        return message_object(value)
+    return part_object(value) if type(value).__name__.endswith("Part") else value

@@ -1,0 +1,209 @@
+"""Around every request: its id, its body within bounds, its end when the client leaves, and its line in the log.
+
+An ASGI middleware, outside of Falcon, because a server only tells `receive` that a client has gone: as soon as the body
+is read, a watcher listens there and cancels the task that works on the request. Everything the work has opened hangs
+in the exchange's exit stack, so that it ends with the request, whatever happens.
+"""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AsyncExitStack
+from time import perf_counter
+from typing import Any, cast
+
+import structlog
+from attrs import define, field
+from falcon.asgi import Request as FalconRequest
+
+from ...domain.errors import Draining, GatewayError, RequestTooLarge
+from .problems import Problem, internal_error, problem_of
+from .services import HttpOptions
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+CLIENT_GONE = 499
+"""What the log says instead of a status when the client left before the answer was complete (nginx's custom)."""
+
+DRAIN_RETRY_S = 5
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_log = structlog.get_logger()
+
+
+@define(eq=False)
+class Exchange:
+    """One request and its answer. `owned` is closed when the answer is complete or nobody waits for it any more."""
+
+    request_id: str
+    options: HttpOptions
+    owned: AsyncExitStack = field(factory=AsyncExitStack)
+    body: bytes = b""
+    request: "Request | None" = None
+    status: int = 0
+    sent_bytes: int = 0
+    complete: bool = False
+    gone: bool = False
+
+
+class Request(FalconRequest):
+    """Falcon's request, which knows its exchange."""
+
+    __slots__ = ("exchange",)
+
+    def __init__(self, scope: Any, receive: Any, first_event: Any = None, options: Any = None) -> None:
+        super().__init__(scope, receive, first_event=first_event, options=options)
+        self.exchange: Exchange = scope["exchange"]
+        self.exchange.request = self
+
+
+class RequestScope:
+    """The middleware. Once `draining`, new requests are refused while those at work may finish."""
+
+    def __init__(self, app: App, options: HttpOptions) -> None:
+        self.draining = False
+        self._app = app
+        self._options = options
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        begun = perf_counter()
+        request_id, length = _read_headers(scope)
+        exchange = Exchange(request_id, self._options)
+        try:
+            await self._serve(exchange, scope, length, receive, _answering(exchange, send))
+        finally:
+            if self._options.access_log:
+                _write_log(exchange, scope, perf_counter() - begun)
+
+    async def _serve(self, exchange: Exchange, scope: Scope, length: int, receive: Receive, send: Send) -> None:
+        try:
+            self._expect_open(scope)
+            body = await _read_body(receive, length, self._options.body_limit_bytes)
+        except GatewayError as error:
+            await _send_problem(send, problem_of(error, scope["path"], exchange.request_id), close=True)
+            return
+        if body is None:
+            exchange.gone = True
+            return
+        exchange.body = body
+        inner = {**scope, "exchange": exchange}
+        if scope["method"] == "HEAD":
+            inner["method"] = "GET"  # the server leaves out the body
+        try:
+            await _until_gone(exchange, receive, self._app(inner, _nothing_more, send))
+        except Exception as error:
+            _log.error("request.failed", request_id=exchange.request_id, exc_info=error)
+            if not exchange.status:
+                await _send_problem(send, internal_error(scope["path"], exchange.request_id), close=True)
+
+    def _expect_open(self, scope: Scope) -> None:
+        if self.draining and not scope["path"].startswith("/health/"):
+            raise Draining(retry_after_s=DRAIN_RETRY_S)
+
+
+async def _until_gone(exchange: Exchange, receive: Receive, work: Awaitable[None]) -> None:
+    """Do the work, unless the client leaves before its end: then cancel it."""
+    worker = cast("asyncio.Task[None]", asyncio.current_task())
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if not exchange.complete:
+            exchange.gone = True
+            worker.cancel()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        async with exchange.owned:
+            await work
+    except asyncio.CancelledError:
+        if not exchange.gone:
+            raise
+        worker.uncancel()
+    finally:
+        watcher.cancel()
+
+
+async def _nothing_more() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+def _read_headers(scope: Scope) -> tuple[str, int]:
+    """The request's id, the client's own if it is well-formed, and the length that the client announces."""
+    request_id, length = b"", b""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            request_id = value
+        elif name == b"content-length":
+            length = value
+    own = _REQUEST_ID.fullmatch(request_id)
+    return (request_id.decode() if own else f"req_{secrets.token_hex(12)}"), int(length) if length.isdigit() else 0
+
+
+async def _read_body(receive: Receive, announced: int, limit: int) -> bytes | None:
+    """The whole body; None if the client left while it sent it."""
+    if announced > limit:
+        raise _too_large(limit)
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
+            raise _too_large(limit)
+        more = message.get("more_body", False)
+    return b"".join(chunks)
+
+
+def _too_large(limit: int) -> RequestTooLarge:
+    return RequestTooLarge(detail=f"The body may have {limit} bytes at most.")
+
+
+def _answering(exchange: Exchange, send: Send) -> Send:
+    """`send`, which also puts the request's id into the answer and takes notes of it."""
+    header = (b"x-request-id", exchange.request_id.encode())
+
+    async def answer(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            exchange.status = message["status"]
+            message["headers"] = [*message["headers"], header]
+        else:
+            exchange.sent_bytes += len(message.get("body", b""))
+            exchange.complete = not message.get("more_body", False)
+        await send(message)
+
+    return answer
+
+
+async def _send_problem(send: Send, problem: Problem, *, close: bool) -> None:
+    headers = [(name.encode(), value.encode()) for name, value in problem.headers.items()]
+    headers += [
+        (b"content-type", problem.content_type.encode()),
+        (b"content-length", str(len(problem.body)).encode()),
+    ]
+    if close:  # what is left of the request is not read
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": problem.body})
+
+
+def _write_log(exchange: Exchange, scope: Scope, took_s: float) -> None:
+    route = exchange.request.uri_template if exchange.request else None
+    _log.info(
+        "request.completed",
+        method=scope["method"],
+        route=route,
+        status=CLIENT_GONE if exchange.gone else exchange.status,
+        ms=round(took_s * 1000, 1),
+        request_id=exchange.request_id,
+        bytes=exchange.sent_bytes,
+    )

@@ -1,0 +1,30 @@
+"""What the HTTP driver needs: the use cases it drives, and how it shall behave."""
+
+from attrs import frozen
+
+from ...application.catalog import Catalog
+from ...application.generate import Generate
+from ...application.sessions import Sessions
+
+
+@frozen(kw_only=True)
+class Services:
+    """The use cases behind the routes."""
+
+    generate: Generate
+    sessions: Sessions
+    catalog: Catalog
+
+
+@frozen(kw_only=True)
+class HttpOptions:
+    """How the driver behaves.
+
+    `body_limit_bytes` bounds a request's body and `json_depth` the nesting in it. A stream on which nothing happens for
+    `ping_interval_s` gets a comment. `access_log` writes a line for each request.
+    """
+
+    body_limit_bytes: int = 10 * 2**20
+    json_depth: int = 32
+    ping_interval_s: float = 15.0
+    access_log: bool = True

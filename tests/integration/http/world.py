@@ -1,0 +1,118 @@
+"""The HTTP application over the in-memory adapters, under a real server."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import uvicorn
+
+from pluggably.adapters.memory.generator import ScriptedGenerator
+from pluggably.adapters.memory.sessions import MemorySessionStore
+from pluggably.adapters.system import IdSequence, now
+from pluggably.application.catalog import Catalog
+from pluggably.application.generate import Generate
+from pluggably.application.sessions import Sessions
+from pluggably.application.turns import SessionLocks, SessionTurns
+from pluggably.domain.model import Modality, ModelStatus
+from pluggably.entrypoints.http.app import create_app
+from pluggably.entrypoints.http.services import HttpOptions, Services
+from tests.builders import a_model
+
+QUIET = HttpOptions(access_log=False)
+
+
+class Models:
+    """`tiny` honours every parameter, `acme/large` only one; `painter` makes images."""
+
+    async def models(self):
+        return [
+            a_model("tiny", path="/secret/tiny.gguf", capabilities=frozenset({"chat", "tools"}), context_length=2048),
+            a_model("acme/large", provider="acme", origin="provider", parameters=frozenset({"max_tokens"})),
+            a_model("painter", modality=Modality.IMAGE),
+        ]
+
+    def match(self, model_id):
+        return None
+
+    def status(self, model_id):
+        return ModelStatus.LOADED
+
+
+class World:
+    """The use cases; `generator` answers for every model."""
+
+    def __init__(self, generator=None, *, wait_s: float = 5, clock=now) -> None:
+        self.generator = generator or ScriptedGenerator()
+        self.store = MemorySessionStore()
+        new_id = IdSequence()
+        catalog = Catalog(
+            sources=[Models()], runners=Models(), aliases={"small": "tiny"}, defaults={Modality.TEXT: "tiny"}
+        )
+        self.services = Services(
+            catalog=catalog,
+            sessions=Sessions(store=self.store, catalog=catalog, clock=clock, new_id=new_id),
+            generate=Generate(
+                catalog=catalog,
+                generators={"local": self.generator, "acme": self.generator},
+                turns=SessionTurns(store=self.store, clock=clock, locks=SessionLocks(wait_s)),
+                clock=clock,
+                new_id=new_id,
+            ),
+        )
+
+    def app(self, options: HttpOptions = QUIET, **wanted):
+        return create_app(self.services, options, **wanted)
+
+
+@asynccontextmanager
+async def serving(app) -> AsyncIterator[str]:
+    """Serve the application on a free port; gives its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(app, lifespan="on", log_config=None, access_log=False, ws="none", http="httptools")
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
+
+
+@asynccontextmanager
+async def client_of(app) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application, which is served meanwhile."""
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
+        yield client
+
+
+class RawConnection:
+    """A client that speaks HTTP by hand, to do what no proper client would."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def send(self, *chunks: bytes) -> None:
+        for chunk in chunks:
+            self.writer.write(chunk)
+        await self.writer.drain()
+
+    async def post(self, path: str, body: bytes, *headers: str) -> None:
+        lines = [f"POST {path} HTTP/1.1", "Host: x", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+        await self.send("\r\n".join([*lines, *headers, "", ""]).encode(), body)
+
+    async def until(self, mark: bytes) -> bytes:
+        return await asyncio.wait_for(self.reader.readuntil(mark), 10)
+
+    def leave(self) -> None:
+        self.writer.transport.abort()
+
+
+@asynccontextmanager
+async def raw_connection(url: str) -> AsyncIterator[RawConnection]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+    try:
+        yield RawConnection(reader, writer)
+    finally:
+        writer.transport.abort()
