@@ -81,7 +81,7 @@ class LlamaCppEngine:
 
     def generate(self, request: GenerationRequest, emit: Emit, stopped: Stopped) -> None:
         """Answer the conversation with the model's own chat template."""
-        reply = Reply(emit if request.stream else _discard)
+        reply = Reply(request, emit if request.stream else _discard)
 
         def receive(chunk: Mapping[str, Any]) -> bool:
             reply.add(chunk)
@@ -166,6 +166,7 @@ def _message(index: int, message: Message) -> dict[str, str]:
 class Reply:
     """What the server has answered so far, put together from its chunks."""
 
+    _request: GenerationRequest
     _emit: Emit
     _text: list[str] = field(init=False, factory=list)
     _finish_reason: str | None = field(init=False, default=None)
@@ -190,7 +191,7 @@ class Reply:
             StreamInterrupted: it stopped without saying why.
         """
         if self._error:
-            raise to_error(self._error)
+            raise to_error(self._error, self._request)
         if not self._finish_reason or not self._usage:
             raise StreamInterrupted
         return Completed(
@@ -205,7 +206,7 @@ class Reply:
         )
 
 
-def to_error(error: Mapping[str, Any]) -> GatewayError:
+def to_error(error: Mapping[str, Any], request: GenerationRequest) -> GatewayError:
     """The domain error for an error object of the server (its `server-common.cpp` has the types)."""
     match error:
         case {"type": "exceed_context_size_error", "n_prompt_tokens": tokens, "n_ctx": context}:
@@ -218,13 +219,13 @@ def to_error(error: Mapping[str, Any]) -> GatewayError:
                 retry_after_s=1,
             )
         case {"type": "invalid_request_error"}:
-            return InvalidRequest(detail="The model's engine refuses this request.")
+            return refused(request)
         case _:
             return RunnerCrashed(detail="The model's engine failed.")
 
 
 def refused(request: GenerationRequest) -> InvalidRequest:
-    """The error for a request that the server could not even begin."""
+    """The error for a request that the server does not begin to work on."""
     if request.parameters.response_format:
         return InvalidRequest.at(
             "/parameters/response_format", "no grammar can be made of this schema, or the model's template refuses it"
