@@ -27,7 +27,7 @@ _TABLE = "CREATE TABLE IF NOT EXISTS keys (session_id TEXT PRIMARY KEY, wrapped 
 
 
 class Keyring:
-    """The keys of sessions. Blocking, for several threads of one process; the database's errors are the store's to translate."""
+    """The keys of sessions. Blocking, for several threads of one process; the store translates SQLite's errors."""
 
     def __init__(self, folder: Path) -> None:
         """Open the keys in `folder`; the master key is made when there are no keys yet.

@@ -147,6 +147,8 @@ class SqliteSessionStore:
     def _history(self, session_id: str, after: int, limit: int | None) -> tuple[RecordedEvent, ...]:
         mapper = self._mapper(session_id)
         stored_events = self._recorder.select_events(session_id, gt=after, limit=limit)
+        if not stored_events and self._recorder.row(session_id) is None:
+            raise NotFound.of("session", session_id)
         return tuple(recorded(mapper.to_domain_event(stored), stored) for stored in stored_events)
 
     def _verify(self, session_id: str) -> Verification:

@@ -1,0 +1,137 @@
+"""Whatever is decided in whichever order, the store holds what the domain says, and what was refused is not in it."""
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from pluggably.adapters.memory.sessions import MemorySessionStore
+from pluggably.adapters.sessions.store import SqliteSessionStore
+from pluggably.application.ports import SessionQuery
+from pluggably.domain.errors import Conflict, VersionConflict
+from pluggably.domain.generation import ImagePart, Message, Role, TextPart, ToolCallPart, ToolResultPart
+from pluggably.domain.model import Modality
+from pluggably.domain.session import Session, close, fold, interrupt, reset
+
+from ...session_builders import ALICE, NOON, answer, ask, at, fail, opened
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+PARTS = st.lists(
+    st.one_of(
+        st.builds(TextPart, TEXT),
+        st.builds(ImagePart, TEXT),
+        st.builds(ToolCallPart, TEXT, TEXT, TEXT),
+        st.builds(ToolResultPart, TEXT, TEXT),
+    ),
+    min_size=1,
+    max_size=3,
+).map(tuple)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2),
+    max_leaves=4,
+)
+
+
+class SessionsInStores(RuleBasedStateMachine):
+    """The decisions of one session, carried out on a store of either kind."""
+
+    def __init__(self):
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.runner = asyncio.Runner()
+        self.stores = (MemorySessionStore(), SqliteSessionStore(self.folder))
+        self.session = Session(id="ses_a")
+        self.events = []
+
+    def teardown(self):
+        for store in self.stores:
+            self.runner.run(store.close())
+        self.runner.close()
+        shutil.rmtree(self.folder)
+
+    @property
+    def moment(self):
+        return at(len(self.events))
+
+    def carry_out(self, decide):
+        """Append what was decided; what the domain refuses is not appended."""
+        try:
+            events = decide(self.session)
+        except Conflict:
+            return
+        returned = [self.runner.run(store.append(self.session, events, ALICE)) for store in self.stores]
+        self.events += events
+        self.session = fold("ses_a", self.events)
+        assert returned == [self.session] * len(self.stores)
+
+    @initialize(title=st.none() | TEXT, metadata=st.dictionaries(TEXT, TEXT, max_size=2))
+    def open(self, title, metadata):
+        self.carry_out(lambda _: (opened(title=title, metadata=metadata, defaults={Modality.TEXT: "tiny"}),))
+
+    @rule(parts=PARTS, modality=st.sampled_from(Modality), parameters=st.dictionaries(TEXT, JSON, max_size=2))
+    def ask(self, parts, modality, parameters):
+        self.carry_out(
+            lambda it: ask(it, Message(Role.USER, parts), modality=modality, parameters=parameters, when=self.moment)
+        )
+
+    @rule(parts=PARTS)
+    def answer(self, parts):
+        self.carry_out(lambda it: answer(it, *parts, when=self.moment))
+
+    @rule(code=st.sampled_from(["cancelled", "provider_error"]))
+    def fail(self, code):
+        self.carry_out(lambda it: fail(it, code))
+
+    @rule(decide=st.sampled_from([reset, interrupt]))
+    def change(self, decide):
+        self.carry_out(lambda it: decide(it, at=NOON))
+
+    @rule(certain=st.integers(0, 4))
+    def close(self, certain):
+        if certain == 4:  # seldom: nothing happens after it
+            self.carry_out(lambda it: close(it, at=NOON))
+
+    @rule(data=st.data())
+    def write_late(self, data):
+        """Decide on an older version, as somebody would who did not see what happened since."""
+        if self.session.version < 2:
+            return
+        seen = fold("ses_a", self.events[: data.draw(st.integers(0, self.session.version - 1))])
+        for store in self.stores:
+            try:
+                self.runner.run(store.append(seen, reset(self.session, at=NOON), ALICE))
+            except VersionConflict:
+                continue
+            except Conflict:  # the domain refuses: busy, or closed
+                return
+            raise AssertionError("a late write was stored")
+
+    @invariant()
+    def every_store_holds_what_the_domain_says(self):
+        for store in self.stores:
+            if self.events:
+                self.runner.run(self.expect_whole(store))
+
+    async def expect_whole(self, store):
+        history = await store.history("ses_a")
+        assert [it.event for it in history] == self.events
+        assert await store.load("ses_a") == self.session
+        assert (await store.verify("ses_a")).valid
+        (listed,) = (await store.find(SessionQuery(owner="alice"))).sessions
+        assert (listed.version, listed.status, listed.turns, listed.title, listed.modalities) == (
+            self.session.version,
+            self.session.status,
+            len(self.session.turns),
+            self.session.title,
+            self.session.modalities,
+        )
+        assert bool(await store.active()) == bool(self.session.active_turn)
+
+
+TestRandomSessions = SessionsInStores.TestCase
+TestRandomSessions.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)

@@ -1,0 +1,180 @@
+"""What the files of the sessions hold, who may read them, and what destroying a key does."""
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from pluggably.adapters.sessions.keyring import Keyring
+from pluggably.adapters.sessions.store import SqliteSessionStore
+from pluggably.application.ports import SessionQuery
+from pluggably.domain.errors import Draining, GatewayError, NotFound
+from pluggably.domain.session import Session
+
+from ...contracts.session_store import a_stored_session, an_eventful_session
+from ...session_builders import ALICE, ask, at, opened
+
+SECOND_PROCESS = """
+import sys
+from pathlib import Path
+from pluggably.adapters.sessions.store import SqliteSessionStore
+SqliteSessionStore(Path(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+async def reopened(tmp_path):
+    """Opens the same sessions anew, having closed them."""
+    stores = [SqliteSessionStore(tmp_path)]
+
+    async def reopen() -> SqliteSessionStore:
+        await stores[-1].close()
+        stores.append(SqliteSessionStore(tmp_path))
+        return stores[-1]
+
+    yield reopen
+    await stores[-1].close()
+
+
+async def a_second_process(folder) -> tuple[int, bool]:
+    """Its return code, and whether it said that the sessions are in use."""
+    command = (sys.executable, "-c", SECOND_PROCESS, str(folder))
+    process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE)
+    _, said = await process.communicate()
+    return process.returncode, b"Another process uses these sessions" in said
+
+
+def destroy_key(folder, session_id: str) -> None:
+    keyring = Keyring(folder)
+    keyring.destroy(session_id)
+    keyring.close()
+
+
+async def test_sessions_are_there_again_after_a_restart(reopened):
+    session = await an_eventful_session(await reopened())
+    store = await reopened()
+    assert await store.load(session.id) == session
+    assert (await store.find(SessionQuery(owner="alice"))).sessions[0].title == session.title
+
+
+async def test_no_content_is_readable_in_the_events_file(reopened, tmp_path):
+    await a_stored_session(await reopened(), title="SECRET title", metadata={"k": "SECRET"}, instructions="SECRET too")
+    await reopened()
+    stored = b"".join(path.read_bytes() for path in tmp_path.glob("sessions.sqlite*"))
+    assert b"SECRET" not in stored
+    assert b"session.opened.v1" in stored
+    assert b"alice" in stored  # the provenance is for audit, also after an erasure
+
+
+async def test_only_the_owner_of_the_process_may_read_the_keys(reopened, tmp_path):
+    await a_stored_session(await reopened())
+    assert {name: (tmp_path / name).stat().st_mode & 0o777 for name in ("keys.sqlite", "master.key")} == {
+        "keys.sqlite": 0o600,
+        "master.key": 0o600,
+    }
+
+
+async def test_a_session_whose_key_is_destroyed_is_gone_and_its_chain_still_verifies(reopened, tmp_path):
+    store = await reopened()
+    erased = await a_stored_session(store, "ses_a", turns=2, at=at(9))
+    kept = await a_stored_session(store, "ses_b", turns=1)
+    before = await store.verify(erased.id)
+    destroy_key(tmp_path, erased.id)
+
+    assert await store.verify(erased.id) == before
+    refused = (store.append(erased, ask(erased), ALICE), store.load(erased.id), store.history(erased.id))
+    for call in refused:
+        with pytest.raises(NotFound):
+            await call
+    page = await store.find(SessionQuery(owner="alice", limit=1))
+    assert ([it.id for it in page.sessions], page.has_more) == ([kept.id], False)
+    assert await store.load(kept.id) == kept
+
+
+async def test_a_destroyed_key_is_in_no_file_any_more_and_never_comes_back(reopened, tmp_path):
+    await a_stored_session(await reopened())
+    with closing(sqlite3.connect(tmp_path / "keys.sqlite")) as connection:
+        ((wrapped,),) = connection.execute("SELECT wrapped FROM keys").fetchall()
+    destroy_key(tmp_path, "ses_a")
+    assert not [path for path in tmp_path.iterdir() if wrapped in path.read_bytes()]
+    keyring = Keyring(tmp_path)
+    with pytest.raises(NotFound):
+        keyring.create("ses_a")
+    assert keyring.get("ses_a") is None
+    keyring.close()
+
+
+async def test_every_session_has_a_key_of_its_own(reopened, tmp_path):
+    store = await reopened()
+    for name in ("ses_a", "ses_b"):
+        await a_stored_session(store, name)
+    keyring = Keyring(tmp_path)
+    assert keyring.get("ses_a") != keyring.get("ses_b")
+    assert {len(keyring.get(name)) for name in ("ses_a", "ses_b")} == {32}
+    keyring.close()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"short"])
+async def test_a_lost_master_key_is_not_replaced_by_a_new_one(tmp_path, content):
+    store = SqliteSessionStore(tmp_path)
+    await a_stored_session(store)
+    await store.close()
+    (tmp_path / "master.key").unlink()
+    if content is not None:
+        (tmp_path / "master.key").write_bytes(content)
+    with pytest.raises(GatewayError, match="master key"):
+        SqliteSessionStore(tmp_path)
+
+
+async def test_another_master_key_opens_nothing(tmp_path):
+    store = SqliteSessionStore(tmp_path)
+    await a_stored_session(store)
+    await store.close()
+    (tmp_path / "master.key").write_bytes(os.urandom(32))
+    store = SqliteSessionStore(tmp_path)
+    with pytest.raises(GatewayError, match="master key"):
+        await store.load("ses_a")
+    await store.close()
+
+
+async def test_a_second_process_is_refused_until_the_first_lets_go(reopened, tmp_path):
+    store = await reopened()
+    assert await a_second_process(tmp_path) == (1, True)
+    await store.close()
+    assert await a_second_process(tmp_path) == (0, False)
+
+
+async def test_a_store_that_failed_to_open_holds_nothing(tmp_path):
+    (tmp_path / "keys.sqlite").touch()
+    with pytest.raises(GatewayError, match="master key"):
+        SqliteSessionStore(tmp_path)
+    (tmp_path / "keys.sqlite").unlink()
+    await SqliteSessionStore(tmp_path).close()
+
+
+async def test_a_file_that_is_no_database_is_an_error_of_ours(tmp_path):
+    (tmp_path / "sessions.sqlite").write_bytes(b"no database" * 1000)
+    with pytest.raises(GatewayError, match="cannot be read") as error:
+        SqliteSessionStore(tmp_path)
+    assert str(tmp_path) not in str(error.value)
+
+
+async def test_a_closed_store_refuses_and_can_be_closed_again(reopened):
+    store = await reopened()
+    await store.close()
+    await store.close()
+    with pytest.raises(Draining):
+        await store.append(Session(id="ses_a"), (opened(),), ALICE)
+
+
+async def test_numbers_of_events_are_never_given_twice(reopened, tmp_path):
+    await a_stored_session(await reopened(), turns=1)
+    with closing(sqlite3.connect(tmp_path / "sessions.sqlite")) as connection, connection:
+        connection.execute("DELETE FROM stored_events WHERE notification_id = 3")
+    await a_stored_session(await reopened(), "ses_b")
+    with closing(sqlite3.connect(tmp_path / "sessions.sqlite")) as connection:
+        assert [row[0] for row in connection.execute("SELECT notification_id FROM stored_events")] == [1, 2, 4]
