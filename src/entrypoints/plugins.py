@@ -24,8 +24,7 @@ def load_adapter(name: str, setting: str, builtin: tuple[str, ...] = ()) -> Any:
     Raises:
         SettingsError: there is no such thing, or it cannot be imported.
     """
-    path = name if ":" in name else _entry_point(name, setting, builtin)
-    module, _, attribute = path.partition(":")
+    module, _, attribute = adapter_path(name, setting, builtin).partition(":")
     try:
         return getattr(import_module(module), attribute)
     except ImportError as error:
@@ -34,7 +33,14 @@ def load_adapter(name: str, setting: str, builtin: tuple[str, ...] = ()) -> Any:
         raise SettingsError(detail=f"{setting} = {name!r}: module {module} has no {attribute!r}.") from error
 
 
-def _entry_point(name: str, setting: str, builtin: tuple[str, ...]) -> str:
+def adapter_path(name: str, setting: str, builtin: tuple[str, ...] = ()) -> str:
+    """The dotted path that a name stands for; nothing is imported.
+
+    Raises:
+        SettingsError: no entry point has that name.
+    """
+    if ":" in name:
+        return name
     known = {point.name: point.value for point in entry_points(group=GROUP)}
     if name not in known:
         allowed = ", ".join(map(repr, (*builtin, *sorted(known))))

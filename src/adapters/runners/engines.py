@@ -1,6 +1,7 @@
 """The engines there are: adding one is one file and one line here, or one line of configuration from outside."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 
 from attrs import frozen
 
@@ -14,11 +15,22 @@ class EngineSpec:
 
     path: str
     profile: EngineProfile
+    needs: tuple[str, ...] = ()
+
+    @property
+    def installed(self) -> bool:
+        """Whether the packages that it needs are here; none of them is imported to find out."""
+        return all(find_spec(package) for package in self.needs)
 
 
-def text_engine(name: str, path: str, parameters: frozenset[str] = TEXT_PARAMETERS) -> EngineSpec:
+def text_engine(
+    name: str, path: str, parameters: frozenset[str] = TEXT_PARAMETERS, needs: tuple[str, ...] = ()
+) -> EngineSpec:
     """An engine for text at `module:Class`; what it honours is left to itself unless `parameters` says so."""
-    return EngineSpec(path, EngineProfile(name=name, modality=Modality.TEXT, parameters=parameters))
+    profile = EngineProfile(
+        name=name, modality=Modality.TEXT, parameters=parameters, capabilities=frozenset({"chat", "streaming"})
+    )
+    return EngineSpec(path, profile, needs)
 
 
 ENGINES: Mapping[str, EngineSpec] = {
@@ -28,11 +40,13 @@ ENGINES: Mapping[str, EngineSpec] = {
             "llama_cpp",
             "pluggably.adapters.runners.llama_cpp:LlamaCppEngine",
             TEXT_PARAMETERS - {"tools", "tool_choice"},
+            needs=("xllamacpp",),
         ),
         text_engine(
             "transformers_text",
             "pluggably.adapters.runners.transformers_text:TransformersTextEngine",
             frozenset({"max_tokens", "temperature", "top_p", "top_k", "stop"}),
+            needs=("torch", "transformers"),
         ),
     )
 }

@@ -1,0 +1,209 @@
+"""The composition root: which adapter stands behind which port. Nothing else names a concrete adapter.
+
+Adapters are imported when they are first built, so that a command that needs no database opens none, and no process
+but an engine's own ever loads torch. Nothing is built by importing this file.
+"""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dependency_injector import containers, providers
+
+from ..adapters.system import IdSequence, now
+from ..application.catalog import Catalog
+from ..application.downloads import Downloads
+from ..application.generate import Generate
+from ..application.ports import Generator, ModelSource, RunnerStatus, SessionStore
+from ..application.sessions import Sessions
+from ..application.turns import SessionLocks, SessionTurns
+from ..domain.model import LOCAL
+from .plugins import adapter_path, load_adapter
+from .settings import ProviderSettings, Settings, SettingsError
+
+if TYPE_CHECKING:
+    from ..adapters.runners.engines import EngineSpec
+    from ..adapters.runners.pool import LocalRunners
+    from .http.app import Application
+
+STORES = ("sqlite", "memory")
+
+
+def _engines(settings: Settings) -> "dict[str, EngineSpec]":
+    from ..adapters.runners.engines import ENGINES, text_engine
+
+    added = {
+        name: text_engine(name, adapter_path(path, f"runners.engines.{name}"))
+        for name, path in settings.runners.engines.items()
+    }
+    return {**ENGINES, **added}
+
+
+def _runners(settings: Settings, engines: "Mapping[str, EngineSpec]") -> "LocalRunners":
+    from ..adapters.runners.pool import LocalRunners
+
+    wanted = settings.runners
+    memory = {} if wanted.memory_limit_bytes is None else {"memory_limit_bytes": wanted.memory_limit_bytes}
+    return LocalRunners(
+        engines=engines,
+        parallel=wanted.parallel,
+        queue_limit=wanted.queue_limit,
+        keep_alive_s=wanted.keep_alive_s,
+        threads=wanted.threads,
+        context_length=wanted.context_length,
+        **memory,
+    )
+
+
+def _model_folder(settings: Settings, engines: "Mapping[str, EngineSpec]") -> ModelSource:
+    from ..adapters.catalog.folder import ModelFolder
+
+    return ModelFolder(settings.model_folders, {name: spec.profile for name, spec in engines.items() if spec.installed})
+
+
+def _remotes(settings: Settings) -> dict[str, Any]:
+    """The providers by name; each is both a `Generator` and a `ModelSource`."""
+    return {provider.name: _remote(provider) for provider in settings.providers}
+
+
+def _remote(provider: ProviderSettings) -> Any:
+    from ..adapters.providers.kinds import KINDS
+
+    setting = f"providers.{provider.name}"
+    kind = load_adapter(KINDS.get(provider.kind, provider.kind), f"{setting}.kind", tuple(KINDS))
+    try:
+        return kind(
+            name=provider.name,
+            base_url=provider.base_url,
+            api_key=_api_key(provider),
+            models=provider.models,
+            **provider.options,
+        )
+    except (TypeError, ValueError) as error:
+        raise SettingsError(detail=f"{setting}.options does not suit {provider.kind!r}: {error}.") from error
+
+
+def _api_key(provider: ProviderSettings) -> str | None:
+    if provider.api_key_env is None:
+        return None
+    if not (key := os.environ.get(provider.api_key_env)):
+        raise SettingsError(
+            detail=f"Provider {provider.name!r} takes its key from the environment variable {provider.api_key_env}, "
+            "which is not set."
+        )
+    return key
+
+
+def _memory_sessions() -> SessionStore:
+    from ..adapters.memory.sessions import MemorySessionStore
+
+    return MemorySessionStore()
+
+
+def _sqlite_sessions(settings: Settings) -> SessionStore:
+    from ..adapters.sessions.store import SqliteSessionStore
+
+    return SqliteSessionStore(settings.data_path)
+
+
+def _other_sessions(settings: Settings) -> SessionStore:
+    store: SessionStore = load_adapter(settings.sessions.store, "sessions.store", STORES)(settings.data_path)
+    return store
+
+
+def _store_kind(settings: Settings) -> str:
+    return settings.sessions.store if settings.sessions.store in STORES else "other"
+
+
+def _catalog(
+    settings: Settings, folder: ModelSource, runners: RunnerStatus, remotes: Mapping[str, ModelSource]
+) -> Catalog:
+    return Catalog(
+        sources=[folder, *remotes.values()],
+        runners=runners,
+        aliases=settings.models.aliases,
+        defaults=settings.models.defaults,
+    )
+
+
+def _generators(runners: Generator, remotes: Mapping[str, Generator]) -> dict[str, Generator]:
+    return {LOCAL: runners, **remotes}
+
+
+class Container(containers.DeclarativeContainer):
+    """Everything the service is made of; each part is built once, when it is first asked for."""
+
+    settings: providers.Dependency[Settings] = providers.Dependency(instance_of=Settings)
+
+    clock = providers.Object(now)
+    new_id = providers.Singleton(IdSequence)
+
+    engines = providers.Singleton(_engines, settings)
+    runners = providers.Singleton(_runners, settings, engines)
+    remotes = providers.Singleton(_remotes, settings)
+    generators = providers.Singleton(_generators, runners, remotes)
+    session_store = providers.Selector(
+        providers.Callable(_store_kind, settings),
+        sqlite=providers.Singleton(_sqlite_sessions, settings),
+        memory=providers.Singleton(_memory_sessions),
+        other=providers.Singleton(_other_sessions, settings),
+    )
+
+    model_folder = providers.Singleton(_model_folder, settings, engines)
+    catalog = providers.Singleton(_catalog, settings, model_folder, runners, remotes)
+    sessions = providers.Singleton(Sessions, store=session_store, catalog=catalog, clock=clock, new_id=new_id)
+    turns = providers.Singleton(
+        SessionTurns,
+        store=session_store,
+        clock=clock,
+        locks=providers.Singleton(SessionLocks, settings.provided.sessions.busy_wait_s),
+    )
+    generate = providers.Singleton(
+        Generate, catalog=catalog, generators=generators, turns=turns, clock=clock, new_id=new_id
+    )
+
+
+@asynccontextmanager
+async def running(container: Container) -> AsyncIterator[None]:
+    """The life of the service: what was left undone is mended first, and everything is closed at the end."""
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(container.session_store().close)
+        for generator in container.generators().values():
+            stack.push_async_callback(generator.close)
+        await container.sessions().end_interrupted_turns()
+        await container.catalog().refresh()
+        yield
+
+
+def create_asgi(settings: Settings) -> "Application":
+    """The HTTP application over everything; nothing is opened before it starts.
+
+    Raises:
+        SettingsError: an adapter that the settings name cannot be had.
+    """
+    from .http.app import create_app
+    from .http.services import HttpOptions, Services
+
+    container = Container(settings=settings)
+    services = Services(generate=container.generate(), sessions=container.sessions(), catalog=container.catalog())
+    options = HttpOptions(
+        body_limit_bytes=settings.server.body_limit_bytes,
+        json_depth=settings.server.json_depth,
+        access_log=settings.server.access_log,
+    )
+    return create_app(services, options, lambda: running(container))
+
+
+def open_catalog(settings: Settings) -> Catalog:
+    """The catalog alone, for a command that runs without the service."""
+    catalog: Catalog = Container(settings=settings).catalog()
+    return catalog
+
+
+def open_downloads(settings: Settings, into: Path | None = None) -> Downloads:
+    """The downloads alone; models go `into` that folder, or the first configured one."""
+    from ..adapters.downloads.package import PackageFetcher
+
+    return Downloads(fetchers=[PackageFetcher(into or settings.model_folders[0])])
