@@ -95,16 +95,21 @@ async def test_a_session_whose_key_is_destroyed_is_gone_and_its_chain_still_veri
     assert await store.load(kept.id) == kept
 
 
-async def test_a_destroyed_key_is_in_no_file_any_more_and_never_comes_back(reopened, tmp_path):
-    await a_stored_session(await reopened())
-    with closing(sqlite3.connect(tmp_path / "keys.sqlite")) as connection:
-        ((wrapped,),) = connection.execute("SELECT wrapped FROM keys").fetchall()
-    destroy_key(tmp_path, "ses_a")
-    assert not [path for path in tmp_path.iterdir() if wrapped in path.read_bytes()]
+def test_a_destroyed_key_is_in_no_file_any_more_and_never_comes_back(tmp_path):
     keyring = Keyring(tmp_path)
+    for number in range(40):
+        keyring.create(f"ses_{number}")
+    with closing(sqlite3.connect(tmp_path / "keys.sqlite")) as connection:
+        wrapped = dict(connection.execute("SELECT session_id, wrapped FROM keys").fetchall())
+    for number in range(10, 30):
+        keyring.destroy(f"ses_{number}")
+    in_files = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert {name for name, key in wrapped.items() if key in in_files} == {
+        f"ses_{number}" for number in (*range(10), *range(30, 40))
+    }
     with pytest.raises(NotFound):
-        keyring.create("ses_a")
-    assert keyring.get("ses_a") is None
+        keyring.create("ses_10")
+    assert keyring.get("ses_10") is None
     keyring.close()
 
 
@@ -169,6 +174,32 @@ async def test_a_closed_store_refuses_and_can_be_closed_again(reopened):
     await store.close()
     with pytest.raises(Draining):
         await store.append(Session(id="ses_a"), (opened(),), ALICE)
+
+
+async def test_an_append_that_waits_for_the_disk_keeps_nobody_else_waiting(reopened, tmp_path):
+    store = await reopened()
+    session = await a_stored_session(store)
+    with closing(sqlite3.connect(tmp_path / "sessions.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waiting = asyncio.create_task(store.append(session, ask(session), ALICE))
+        assert await store.load(session.id) == session
+        assert not waiting.done()
+        other.execute("ROLLBACK")
+    assert await store.load(session.id) in (session, await waiting)
+
+
+async def test_an_append_whose_caller_went_away_is_stored_whole_or_not_at_all(reopened):
+    store = await reopened()
+    session = await a_stored_session(store)
+    late = [asyncio.create_task(store.append(session, ask(session), ALICE)) for _ in range(3)]
+    await asyncio.sleep(0)
+    for task in late:
+        task.cancel()
+    assert all(isinstance(it, asyncio.CancelledError) for it in await asyncio.gather(*late, return_exceptions=True))
+    store = await reopened()
+    found = await store.verify(session.id)
+    assert found.valid
+    assert found.events == (await store.load(session.id)).version in (1, 2)
 
 
 async def test_numbers_of_events_are_never_given_twice(reopened, tmp_path):
