@@ -7,16 +7,16 @@ from pluggably.domain.model import Modality, Model
 from pluggably.domain.parameters import TEXT_PARAMETERS, TextParameters
 
 
-def a_model(id: str = "tiny", **facts) -> Model:
-    ordinary = dict(
-        id=id,
-        name=id,
-        modality=Modality.TEXT,
-        provider="local",
-        upstream=id,
-        origin="discovered",
-        parameters=TEXT_PARAMETERS,
-    )
+def a_model(name: str = "tiny", **facts) -> Model:
+    ordinary = {
+        "id": name,
+        "name": name,
+        "modality": Modality.TEXT,
+        "provider": "local",
+        "upstream": name,
+        "origin": "discovered",
+        "parameters": TEXT_PARAMETERS,
+    }
     return Model(**(ordinary | facts))
 
 

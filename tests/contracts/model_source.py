@@ -1,6 +1,7 @@
 """What every `ModelSource` promises; a test module per source subclasses this and provides the fixtures."""
 
 import pytest
+
 from pluggably.application.ports import ModelSource
 from pluggably.domain.model import Model, ModelStatus
 

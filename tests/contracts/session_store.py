@@ -6,6 +6,7 @@ import itertools
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from pluggably.application.ports import SessionCursor, SessionQuery, SessionStore
 from pluggably.domain.errors import NotFound, VersionConflict
 from pluggably.domain.generation import Message, Role

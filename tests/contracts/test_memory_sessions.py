@@ -1,6 +1,7 @@
 """The store in memory keeps the contract."""
 
 import pytest
+
 from pluggably.adapters.memory.sessions import MemorySessionStore
 
 from .session_store import SessionStoreContract

@@ -93,7 +93,9 @@ def test_the_official_sdk_lists_models_and_sees_errors(openai):
 
 
 def test_a_session_reuses_what_the_engine_has_computed(http):
-    session = http.post("/sessions", json={"title": "memory", "instructions": "You are a librarian. " * 30}).json()["id"]
+    session = http.post("/sessions", json={"title": "memory", "instructions": "You are a librarian. " * 30}).json()[
+        "id"
+    ]
     first = ask(http, "My name is Ada.", session_id=session, parameters={"max_tokens": 16}).json()
     second = ask(http, "What is my name?", session_id=session, parameters={"max_tokens": 16}).json()
     assert (first["session"]["turn"], second["session"]["turn"]) == (1, 2)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from tools.example_settings import example
 
 from pluggably.entrypoints.settings import SettingsError, load_settings, require_loopback, with_address
+from tools.example_settings import example
 
 
 def write(path: Path, text: str) -> Path:

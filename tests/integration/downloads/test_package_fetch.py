@@ -9,12 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psutil
 import pytest
+
 from pluggably.adapters.catalog.folder import ModelFolder
 from pluggably.adapters.downloads.package import PackageFetcher
 from pluggably.domain.discovery import SourceNote
 from pluggably.domain.errors import GatewayError, InsufficientStorage, InvalidRequest, NotFound
 from pluggably.domain.model import EngineProfile, Modality, ModelStatus
-
 from tests.unit.catalog.gguf_file import a_gguf
 from tests.unit.downloads.wheel_file import MODEL, a_wheel
 

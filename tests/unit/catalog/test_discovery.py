@@ -5,6 +5,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pluggably.domain.discovery import ModelFileName, Nameable, SourceNote, is_unfinished, unique_ids
 
 LABELS = ["Q4_1", "Q8_0", "BF16", None]

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from struct import pack
 
 import pytest
+
 from pluggably.adapters.catalog.folder import ModelFolder
 from pluggably.domain.discovery import SourceNote
 from pluggably.domain.model import EngineProfile, Modality, ModelStatus
-
 from tests.contracts.model_source import ModelSourceContract
 
 from .gguf_file import TENSORS, a_gguf

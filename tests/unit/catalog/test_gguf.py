@@ -6,6 +6,7 @@ from struct import pack
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from pluggably.adapters.catalog.gguf import GgufHeader, MalformedGguf, read_gguf
 
 from .gguf_file import TENSORS, a_gguf

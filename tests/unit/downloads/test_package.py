@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pluggably.adapters.downloads.package import parse
 from pluggably.adapters.downloads.pip import failure
 from pluggably.domain.errors import GatewayError, InsufficientStorage, InvalidRequest, NotFound

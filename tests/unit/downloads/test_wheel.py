@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from pluggably.adapters.downloads.wheel import (
     extract,
     license_of,
