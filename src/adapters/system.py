@@ -17,8 +17,8 @@ def now() -> datetime:
 class IdSequence:
     """Makes ids that sort in the order they were made, within one process exactly and between machines by the clock.
 
-    An id is `<prefix>_` and 25 letters: microseconds since 1970 (11 letters, enough up to the year 3111), then 70 random
-    bits that nobody can guess.
+    An id is `<prefix>_` and 25 letters: microseconds since 1970 (11 letters, enough up to the year 3111), then 70
+    random bits that nobody can guess.
     """
 
     def __init__(self) -> None:

@@ -16,7 +16,11 @@ from pluggably.domain.session import Session, SessionStatus, close, fold, reset
 from ..session_builders import ALICE, EVERY_PART, NOON, answer, ask, at, fail, opened
 
 _NUMBERS = itertools.count()
-_ON_ONE_STORE = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_ON_ONE_STORE = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],  # one class a store
+)
 
 
 async def a_stored_session(store: SessionStore, session_id: str = "ses_a", turns: int = 0, **facts) -> Session:

@@ -1,6 +1,7 @@
 """The whole service with the real model, used as its users do."""
 
 import json
+from pathlib import Path
 
 import httpx
 import pytest
@@ -135,8 +136,7 @@ def test_everything_wrong_with_a_request_is_said_at_once(http):
 
 def test_the_gateway_process_never_imports_an_engine(service, http):
     ask(http, parameters={"max_tokens": 2})
-    with open(f"/proc/{service.process.pid}/maps") as maps:
-        loaded = maps.read()
+    loaded = Path(f"/proc/{service.process.pid}/maps").read_text()
     assert "libtorch" not in loaded
     assert "xllamacpp" not in loaded
     assert service.children
