@@ -10,8 +10,8 @@ have (`type: Literal["text"]`).
 
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from enum import Enum
-from functools import partial
+from enum import StrEnum
+from functools import cache, partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin
 
@@ -97,7 +97,7 @@ def _json_types(wanted: Any) -> tuple[type, ...]:
     origin = get_origin(wanted) or wanted
     if origin is Annotated:
         return _json_types(get_args(wanted)[0])
-    if origin is Literal or (isinstance(origin, type) and issubclass(origin, Enum)):
+    if origin is Literal or (isinstance(origin, type) and issubclass(origin, StrEnum)):
         return (str,)
     if attrs.has(origin):
         return (dict,)
@@ -139,8 +139,13 @@ def _one_of(members: Mapping[str, Any]) -> Hook:
     return structure_one_of
 
 
-def _enum(cls: type[Enum], _: Converter) -> Hook:
-    return _one_of({str(member.value): member for member in cls})
+@cache
+def _members(cls: type[StrEnum]) -> Hook:
+    return _one_of({member.value: member for member in cls})
+
+
+def _enum(value: Any, cls: type[StrEnum]) -> Any:
+    return _members(cls)(value, cls)
 
 
 def _literal(wanted: Any, _: Converter) -> Hook:
@@ -301,9 +306,9 @@ def _converter(*, ignore_unknown: bool) -> Converter:
     for cls in (str, int, bool, NoneType):
         converter.register_structure_hook(cls, _exactly(cls))
     converter.register_structure_hook(float, _float)
+    converter.register_structure_hook(StrEnum, _enum)  # or they would count as strings
     factories: list[tuple[Callable[[Any], bool], Callable[[Any, Converter], Hook]]] = [
         (attrs.has, _class),
-        (lambda it: isinstance(it, type) and issubclass(it, Enum), _enum),
         (lambda it: get_origin(it) is Literal, _literal),
         (lambda it: get_origin(it) is tuple, _tuple),
         (lambda it: get_origin(it) is Mapping, _mapping),
