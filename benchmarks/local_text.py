@@ -1,0 +1,210 @@
+"""Local text, layer by layer: the engine alone, then through `LocalRunners`.
+
+`python -m benchmarks.local_text [model.gguf]` prints a table. Every layer is one `Ask`; all are asked the same, in
+turns, so that a noisy machine is noisy for all of them. The best of the rounds counts: noise only ever takes away.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from time import perf_counter
+
+from attrs import frozen
+
+from pluggably.adapters.runners.pool import LocalRunners
+from pluggably.domain.generation import Completed, GenerationRequest, Role, TextDelta, text_message
+from pluggably.domain.model import LOCAL, Modality, Model
+from pluggably.domain.parameters import TEXT_PARAMETERS, TextParameters
+
+DEMO = Path(".cache/models/SmolLM2-135M-Instruct.Q4_1.gguf")
+CONTEXT_TOKENS = 8192
+OUTPUT_TOKENS = 96
+ROUNDS = 3
+
+Turns = Sequence[tuple[Role, str]]
+
+
+@frozen(kw_only=True)
+class Answer:
+    """What one request took."""
+
+    text: str
+    tokens: int
+    first_s: float
+    total_s: float
+
+
+@frozen(kw_only=True)
+class Figures:
+    """What a layer does: tokens a second at 1 and at 8 requests, and seconds to the first token."""
+
+    tokens_per_s: float
+    tokens_per_s_at_8: float
+    cold_s: float
+    next_turn_s: float
+
+
+Ask = Callable[[Turns, int], Awaitable[Answer]]
+"""Asks a conversation greedily for at most that many tokens."""
+
+
+async def measure(ask: Ask, round_: int) -> Figures:
+    """One round of everything."""
+    story = f"Story {round_} of {id(ask)}. " + "The quick brown fox jumps over the lazy dog. " * 100
+    cold = await ask([(Role.USER, story)], 16)
+    turns = [(Role.USER, story), (Role.ASSISTANT, cold.text), (Role.USER, "And then?")]
+    next_turn = await ask(turns, 1)
+    return Figures(
+        tokens_per_s=await throughput(ask, 1),
+        tokens_per_s_at_8=await throughput(ask, 8),
+        cold_s=cold.first_s,
+        next_turn_s=next_turn.first_s,
+    )
+
+
+async def throughput(ask: Ask, concurrent: int) -> float:
+    """Output tokens a second of that many requests at once."""
+    begun = perf_counter()
+    prompts = (f"Count from {number} to five hundred in words, separated by commas." for number in range(concurrent))
+    answers = await asyncio.gather(*(ask([(Role.USER, prompt)], OUTPUT_TOKENS) for prompt in prompts))
+    return sum(answer.tokens for answer in answers) / (perf_counter() - begun)
+
+
+@asynccontextmanager
+async def raw_engine(path: Path) -> AsyncIterator[Ask]:
+    """`xllamacpp.Server` in this process, as its own documentation has it; 8 slots of 2,048 tokens."""
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(path)
+    params.n_ctx, params.n_parallel = 2 * CONTEXT_TOKENS, 8
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = os.cpu_count() or 1
+    params.verbosity = 0
+    server = xllamacpp.Server(params)
+
+    def ask(turns: Turns, max_tokens: int) -> Answer:
+        clock, usage, begun = Clock(), {}, perf_counter()
+
+        def receive(chunk: Mapping) -> None:
+            usage.update(chunk.get("usage") or {})
+            for choice in chunk["choices"]:
+                clock.add(choice["delta"].get("content") or "")
+
+        messages = [{"role": role.value, "content": text} for role, text in turns]
+        options = {"stream": True, "stream_options": {"include_usage": True}, "temperature": 0.0}
+        server.handle_chat_completions({"messages": messages, "max_tokens": max_tokens, **options}, receive)
+        return clock.answer(begun, usage["completion_tokens"])
+
+    yield lambda turns, max_tokens: asyncio.to_thread(ask, turns, max_tokens)
+
+
+@asynccontextmanager
+async def local_runners(path: Path) -> AsyncIterator[Ask]:
+    """The port `Generator`, with the model in its child process."""
+    runners = LocalRunners()
+
+    async def ask(turns: Turns, max_tokens: int) -> Answer:
+        clock, begun = Clock(), perf_counter()
+        async for event in runners.generate(request_of(path, turns, max_tokens)):
+            if isinstance(event, TextDelta):
+                clock.add(event.text)
+            elif isinstance(event, Completed):
+                return clock.answer(begun, event.usage.output_tokens)
+        raise AssertionError("no end")
+
+    yield ask
+    await runners.close()
+
+
+def request_of(path: Path, turns: Turns, max_tokens: int) -> GenerationRequest:
+    """The conversation as the use cases would ask it."""
+    model = Model(
+        id=path.stem,
+        name=path.stem,
+        modality=Modality.TEXT,
+        provider=LOCAL,
+        upstream=path.stem,
+        origin="discovered",
+        parameters=TEXT_PARAMETERS,
+        engine="llama_cpp",
+        path=str(path),
+        size_bytes=path.stat().st_size,
+        context_length=CONTEXT_TOKENS,
+    )
+    return GenerationRequest(
+        id="gen_bench",
+        modality=Modality.TEXT,
+        model=model,
+        messages=tuple(text_message(role, text) for role, text in turns),
+        parameters=TextParameters(max_tokens=max_tokens, temperature=0.0),
+    )
+
+
+class Clock:
+    """Collects an output's text, and when it began."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._first = 0.0
+
+    def add(self, text: str) -> None:
+        if text:
+            self._first = self._first or perf_counter()
+            self._texts.append(text)
+
+    def answer(self, begun: float, tokens: int) -> Answer:
+        return Answer(
+            text="".join(self._texts), tokens=tokens, first_s=self._first - begun, total_s=perf_counter() - begun
+        )
+
+
+LAYERS = {"raw engine": raw_engine, "through the runners": local_runners}
+
+
+async def run(path: Path) -> dict[str, tuple[float, Figures]]:
+    """Of every layer the seconds to its first token from nothing (model load included), and its figures."""
+    rounds: dict[str, list[Figures]] = {name: [] for name in LAYERS}
+    started = {}
+    async with AsyncExitStack() as stack:
+        asks = {}
+        for name, layer in LAYERS.items():
+            begun = perf_counter()
+            asks[name] = await stack.enter_async_context(layer(path))
+            await asks[name]([(Role.USER, "Hello!")], 1)
+            started[name] = perf_counter() - begun
+        for round_ in range(ROUNDS):
+            for name, ask in asks.items():
+                rounds[name].append(await measure(ask, round_))
+    return {name: (started[name], best(figures)) for name, figures in rounds.items()}
+
+
+def best(rounds: Sequence[Figures]) -> Figures:
+    """The best of each figure."""
+    return Figures(
+        tokens_per_s=max(it.tokens_per_s for it in rounds),
+        tokens_per_s_at_8=max(it.tokens_per_s_at_8 for it in rounds),
+        cold_s=min(it.cold_s for it in rounds),
+        next_turn_s=min(it.next_turn_s for it in rounds),
+    )
+
+
+def table(results: Mapping[str, tuple[float, Figures]]) -> str:
+    """A Markdown table."""
+    lines = [
+        "| llama.cpp | first answer from nothing s | tok/s at 1 | tok/s at 8 | first token, ~1k tokens cold ms "
+        "| next turn ms |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, (started_s, it) in results.items():
+        lines.append(
+            f"| {name} | {started_s:.2f} | {it.tokens_per_s:.0f} | {it.tokens_per_s_at_8:.0f} "
+            f"| {it.cold_s * 1000:.0f} | {it.next_turn_s * 1000:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table(asyncio.run(run(Path(sys.argv[1]) if len(sys.argv) > 1 else DEMO))))
