@@ -5,11 +5,13 @@ but an engine's own ever loads torch. Nothing is built by importing this file.
 """
 
 import os
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attrs import frozen
 from dependency_injector import containers, providers
 
 from ..adapters.system import IdSequence, now
@@ -105,7 +107,7 @@ def _memory_sessions() -> SessionStore:
 def _sqlite_sessions(settings: Settings) -> SessionStore:
     from ..adapters.sessions.store import SqliteSessionStore
 
-    return SqliteSessionStore(settings.data_path)
+    return SqliteSessionStore(settings.data_path / "sessions")
 
 
 def _other_sessions(settings: Settings) -> SessionStore:
@@ -177,11 +179,19 @@ async def running(container: Container) -> AsyncIterator[None]:
         yield
 
 
-def create_asgi(settings: Settings) -> "Application":
-    """The HTTP application over everything; nothing is opened before it starts.
+@frozen
+class Service:
+    """What `pluggably serve` runs, and the catalog that it greets with."""
+
+    app: "Application"
+    catalog: Catalog
+
+
+def create_service(settings: Settings) -> Service:
+    """The HTTP application over everything that the settings name.
 
     Raises:
-        SettingsError: an adapter that the settings name cannot be had.
+        GatewayError: something that they name cannot be had, or is in use.
     """
     from .http.app import create_app
     from .http.services import HttpOptions, Services
@@ -193,7 +203,7 @@ def create_asgi(settings: Settings) -> "Application":
         json_depth=settings.server.json_depth,
         access_log=settings.server.access_log,
     )
-    return create_app(services, options, lambda: running(container))
+    return Service(create_app(services, options, lambda: running(container)), container.catalog())
 
 
 def open_catalog(settings: Settings) -> Catalog:
@@ -207,3 +217,17 @@ def open_downloads(settings: Settings, into: Path | None = None) -> Downloads:
     from ..adapters.downloads.package import PackageFetcher
 
     return Downloads(fetchers=[PackageFetcher(into or settings.model_folders[0])])
+
+
+def start_logging(settings: Settings) -> bool:
+    """Begin to log as the settings say.
+
+    Returns:
+        Whether the logs are for people: then other words to them may stand between.
+    """
+    from ..adapters.telemetry.logging import configure_logging
+
+    wanted = settings.logging.format
+    for_people = wanted == "console" or (wanted == "auto" and sys.stderr.isatty())
+    configure_logging(settings.logging.level, "console" if for_people else "json")
+    return for_people

