@@ -45,7 +45,7 @@ ENGINES: Mapping[str, EngineSpec] = {
         text_engine(
             "transformers_text",
             "pluggably.adapters.runners.transformers_text:TransformersTextEngine",
-            frozenset({"max_tokens", "temperature", "top_p", "top_k", "stop"}),
+            TEXT_PARAMETERS - {"response_format", "tools", "tool_choice"},
             needs=("torch", "transformers"),
         ),
     )
