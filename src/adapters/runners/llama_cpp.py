@@ -4,8 +4,10 @@ The engine's own HTTP server cannot be left out, so it is made unreachable: it l
 folder that is removed once the model is loaded, and on no port; and a random key, known to nobody, guards it.
 
 Requests share one context memory (`kv_unified`): each may use the model's whole context, and a prompt that begins as an
-earlier one continues from what is cached of it, in a slot or in the cache of slots that had to make room. Prompts are
-read in small batches, because only between two of them can a request be cancelled.
+earlier one continues from what is cached of it, in a slot or in the cache of slots that had to make room. Were that
+memory to fill up, the server would end all requests; so the youngest gives way before (`shared_context.py`).
+
+Prompts are read in small batches, because only between two of them can a request be cancelled.
 
 It cannot see images, and cannot call tools.
 """
@@ -19,7 +21,7 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any
 
-import xllamacpp  # type: ignore[import-untyped]
+import xllamacpp
 from attrs import define, field
 
 from ...domain.errors import (
@@ -42,13 +44,11 @@ from ...domain.generation import (
 )
 from ...domain.parameters import given
 from .engine import Emit, EngineOptions, Stopped
+from .shared_context import SharedContext, shared_tokens
 
 BATCH_TOKENS = 64
 """Prompt tokens between two looks at whether the client is still there: 0.2 s of a small model on two cores. Batches
 of 128 read a prompt no faster there, and are cancelled 0.35 s late."""
-
-SHARED_CONTEXT_TOKENS = 16_384
-"""What the requests that run at once share at least, where their models' contexts add up to it."""
 
 PROMPT_CACHE_MIB = 512
 """Memory for the prompts of conversations that had to leave their slot."""
@@ -78,21 +78,29 @@ class LlamaCppEngine:
             path, key = f"{folder}/llama.sock", secrets.token_urlsafe(32)
             self._server = xllamacpp.Server(to_params(options, path, key))
             self.context_length = context_of(path, key)
+        shared = shared_tokens(options.context_length, options.parallel) if options.context_length else None
+        self._shared = SharedContext(shared or self.context_length, reserve=2 * BATCH_TOKENS)
 
     def generate(self, request: GenerationRequest, emit: Emit, stopped: Stopped) -> None:
         """Answer the conversation with the model's own chat template."""
         reply = Reply(request, emit if request.stream else _discard)
+        share = self._shared.enter()
 
         def receive(chunk: Mapping[str, Any]) -> bool:
-            reply.add(chunk)
-            return stopped()
+            self._shared.grow(share, reply.add(chunk))
+            return share.gives_way or stopped()
 
         try:
             self._server.handle_chat_completions(to_wire(request), receive)
         except ValueError as exc:
             raise refused(request) from exc
-        if not stopped():
-            emit(reply.completed())
+        finally:
+            self._shared.leave(share)
+        if stopped():
+            return
+        if share.gives_way:
+            raise crowded_out()
+        emit(reply.completed())
 
     def close(self) -> None:
         """Free the model; what still runs ends with the process."""
@@ -112,7 +120,7 @@ def to_params(options: EngineOptions, socket_path: str, key: str) -> "xllamacpp.
     params.kv_unified = True
     if context:
         params.kv_unified_per_slot = context
-        params.n_ctx = max(context, min(context * options.parallel, SHARED_CONTEXT_TOKENS))
+        params.n_ctx = shared_tokens(context, options.parallel)
     params.n_batch = params.n_ubatch = BATCH_TOKENS
     params.cache_ram_mib = PROMPT_CACHE_MIB
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
@@ -169,12 +177,13 @@ class Reply:
     _request: GenerationRequest
     _emit: Emit
     _text: list[str] = field(init=False, factory=list)
+    _prompt_tokens: int = field(init=False, default=0)
     _finish_reason: str | None = field(init=False, default=None)
     _usage: Mapping[str, Any] = field(init=False, factory=dict)
     _error: Mapping[str, Any] | None = field(init=False, default=None)
 
-    def add(self, chunk: Mapping[str, Any]) -> None:
-        """Take in one chunk, and emit its text."""
+    def add(self, chunk: Mapping[str, Any]) -> int:
+        """Take in one chunk, emit its text, and return how many more tokens of context are taken."""
         self._error = self._error or chunk.get("error")
         self._usage = chunk.get("usage") or self._usage
         for choice in chunk.get("choices", ()):
@@ -182,6 +191,10 @@ class Reply:
             if text := choice["delta"].get("content"):
                 self._text.append(text)
                 self._emit(TextDelta(text))
+        if (progress := chunk.get("prompt_progress")) and not self._prompt_tokens:
+            self._prompt_tokens = progress["total"]
+            return self._prompt_tokens
+        return 1
 
     def completed(self) -> Completed:
         """The whole answer.
@@ -214,14 +227,18 @@ def to_error(error: Mapping[str, Any], request: GenerationRequest) -> GatewayErr
                 detail=f"The conversation has {tokens} tokens; this model's context has room for {context}."
             )
         case {"type": "server_error", "message": "Context size has been exceeded."}:
-            return Overloaded(
-                detail="The requests that ran at the same time needed more context than the model's memory holds.",
-                retry_after_s=1,
-            )
+            return crowded_out()
         case {"type": "invalid_request_error"}:
             return refused(request)
         case _:
             return RunnerCrashed(detail="The model's engine failed.")
+
+
+def crowded_out() -> Overloaded:
+    """The error for a request that gave way to those before it."""
+    return Overloaded(
+        detail="The requests at work need more context together than is kept for this model.", retry_after_s=1
+    )
 
 
 def refused(request: GenerationRequest) -> InvalidRequest:

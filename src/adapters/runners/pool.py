@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from time import monotonic
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import structlog
 from attrs import define, field
 
@@ -17,6 +17,7 @@ from .engine import EngineOptions
 from .engines import ENGINES, EngineSpec
 from .memory import Resident, estimate_bytes, to_unload
 from .process import RunnerProcess
+from .shared_context import shared_tokens
 
 ORDINARY_CONTEXT_TOKENS = 8_192
 """Assumed for the estimate where nobody says how long a model's context is."""
@@ -150,7 +151,7 @@ class LocalRunners:
     async def _load(self, place: Place, model: Model) -> RunnerProcess:
         try:
             spec, options = self._spec(model), self._options(model)
-            context = options.context_length or ORDINARY_CONTEXT_TOKENS
+            context = shared_tokens(options.context_length or ORDINARY_CONTEXT_TOKENS, self.parallel)
             await self._make_room(place, estimate_bytes(model.size_bytes or 0, context))
             log.info("model.loading", model=model.id, engine=model.engine)
             place.runner = await RunnerProcess.start(spec.path, options)

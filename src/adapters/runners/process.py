@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import structlog
 from attrs import define, field
 

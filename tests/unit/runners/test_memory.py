@@ -35,7 +35,7 @@ def test_those_who_go_were_used_before_all_idle_ones_who_stay_and_none_goes_in_v
     stay = [it for it in loaded if it.model_id not in chosen and not it.busy]
     assert all(one.last_used <= other.last_used for one in gone for other in stay)
     if gone:
-        last = max(gone, key=lambda it: it.last_used)
+        last = next(it for it in gone if it.model_id == chosen[-1])
         left = sum(it.size_bytes for it in loaded if it.model_id not in chosen) + last.size_bytes
         assert left + needed > limit
 
