@@ -1,6 +1,7 @@
 """The HTTP application over the in-memory adapters, under a real server."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from pluggably.application.catalog import Catalog
 from pluggably.application.generate import Generate
 from pluggably.application.sessions import Sessions
 from pluggably.application.turns import SessionLocks, SessionTurns
+from pluggably.domain.generation import Started, TextDelta
 from pluggably.domain.model import Modality, ModelStatus
 from pluggably.entrypoints.http.app import create_app
 from pluggably.entrypoints.http.services import HttpOptions, Services
@@ -116,3 +118,31 @@ async def raw_connection(url: str) -> AsyncIterator[RawConnection]:
         yield RawConnection(reader, writer)
     finally:
         writer.transport.abort()
+
+
+class Endless:
+    """A generator that goes on until it is stopped; `begun` and `ended` say when, `tokens` how far it came."""
+
+    def __init__(self, gate: asyncio.Event | None = None) -> None:
+        self.gate, self.tokens = gate, 0
+        self.begun, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def generate(self, request):
+        self.begun.set()
+        try:
+            yield Started()
+            while True:
+                await (self.gate.wait() if self.gate else asyncio.sleep(0))
+                self.tokens += 1
+                yield TextDelta("token ")
+        finally:
+            self.ended.set()
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+def events_of(text: str) -> list[tuple[str, dict]]:
+    """The events of a native stream, without its pings."""
+    blocks = [block.split("\n") for block in text.strip().split("\n\n") if not block.startswith(":")]
+    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
