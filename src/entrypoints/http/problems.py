@@ -13,7 +13,14 @@ import structlog
 from attrs import define, frozen
 from falcon.asgi import Request, Response
 
-from ...domain.errors import GatewayError, InvalidRequest, NotFound, Rejected
+from ...domain.errors import (
+    GatewayError,
+    InvalidRequest,
+    ModelModalityMismatch,
+    ModelNotFound,
+    NotFound,
+    Rejected,
+)
 
 STATUSES = {
     "invalid_request": 400,
@@ -128,7 +135,7 @@ def openai_error(error: GatewayError) -> dict[str, Any]:
     """OpenAI's error object; `param` is the first thing that is wrong."""
     status = STATUSES.get(error.code, 500)
     kind = "server_error" if status >= _SERVER_ERROR else _OPENAI_TYPES.get(status, "invalid_request_error")
-    param = "model" if error.code.startswith("model_not") else None
+    param = "model" if isinstance(error, ModelNotFound | ModelModalityMismatch) else None
     if isinstance(error, InvalidRequest) and error.violations:
         param = error.violations[0].pointer.removeprefix("/parameters").strip("/").replace("/", ".") or None
     return {"error": {"message": str(error), "type": kind, "param": param, "code": error.code}}

@@ -86,7 +86,7 @@ class RequestScope:
             self._expect_open(scope)
             body = await _read_body(receive, length, self._options.body_limit_bytes)
         except GatewayError as error:
-            await _send_problem(send, problem_of(error, scope["path"], exchange.request_id), close=True)
+            await _send_problem(send, problem_of(error, scope["path"], exchange.request_id))
             return
         if body is None:
             exchange.gone = True
@@ -100,7 +100,7 @@ class RequestScope:
         except Exception as error:
             _log.error("request.failed", request_id=exchange.request_id, exc_info=error)
             if not exchange.status:
-                await _send_problem(send, internal_error(scope["path"], exchange.request_id), close=True)
+                await _send_problem(send, internal_error(scope["path"], exchange.request_id))
 
     def _expect_open(self, scope: Scope) -> None:
         if self.draining and not scope["path"].startswith("/health/"):
@@ -184,14 +184,12 @@ def _answering(exchange: Exchange, send: Send) -> Send:
     return answer
 
 
-async def _send_problem(send: Send, problem: Problem, *, close: bool) -> None:
+async def _send_problem(send: Send, problem: Problem) -> None:
     headers = [(name.encode(), value.encode()) for name, value in problem.headers.items()]
     headers += [
         (b"content-type", problem.content_type.encode()),
         (b"content-length", str(len(problem.body)).encode()),
     ]
-    if close:  # what is left of the request is not read
-        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": problem.body})
 

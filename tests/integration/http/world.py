@@ -74,12 +74,13 @@ async def serving(app) -> AsyncIterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(app, lifespan="on", log_config=None, access_log=False, ws="none", http="httptools")
         server = uvicorn.Server(config)
-        task = asyncio.create_task(server.serve(sockets=[listener]))
+        config.load()
+        server.lifespan = config.lifespan_class(config)
+        await server.startup(sockets=[listener])
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
-            server.should_exit = True
-            await task
+            await server.shutdown(sockets=[listener])
 
 
 @asynccontextmanager

@@ -1,0 +1,71 @@
+"""The catalog over HTTP."""
+
+import pytest
+
+
+async def test_models_have_openais_fields_and_ours(http):
+    listed = (await http.get("/v1/models")).json()
+    assert (listed["object"], listed["has_more"]) == ("list", False)
+    assert [it["id"] for it in listed["data"]] == ["tiny", "acme/large", "painter"]
+    tiny = listed["data"][0]
+    assert (tiny["object"], tiny["owned_by"], tiny["created"]) == ("model", "local", 0)
+    assert (tiny["default"], tiny["aliases"], tiny["status"]) == (True, ["small"], "loaded")
+    assert "path" not in tiny
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("modality=image", ["painter"]),
+        ("provider=acme", ["acme/large"]),
+        ("capability=tools", ["tiny"]),
+        ("status=available", ["acme/large"]),
+        ("q=LARGE", ["acme/large"]),
+        ("q=x&modality=text", []),
+    ],
+)
+async def test_the_list_can_be_narrowed(http, query, ids):
+    assert [it["id"] for it in (await http.get(f"/v1/models?{query}")).json()["data"]] == ids
+
+
+async def test_a_wrong_filter_is_refused_with_what_is_allowed(http):
+    refused = (await http.get("/v1/models?modality=smell&sort=name")).json()["errors"]
+    assert {it["pointer"] for it in refused} == {"/query/modality", "/query/sort"}
+    assert "image" in next(it for it in refused if it["pointer"] == "/query/modality")["allowed"]
+
+
+@pytest.mark.parametrize("path", ["tiny", "small", "acme/large", "acme%2Flarge"])
+async def test_a_model_is_found_by_id_and_alias_with_slashes_too(http, path):
+    assert (await http.get(f"/v1/models/{path}")).json()["id"] in ("tiny", "acme/large")
+
+
+@pytest.mark.parametrize("path", ["none", "acme/none", "none/parameters"])
+async def test_a_model_that_is_not_there_is_not_found(http, path):
+    missing = await http.get(f"/v1/models/{path}")
+    assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+
+
+async def test_the_parameters_of_a_model_are_those_it_honours(http):
+    assert set((await http.get("/v1/models/acme/large/parameters")).json()["properties"]) == {"max_tokens"}
+    assert (await http.get("/v1/models/tiny/parameters")).json()["title"] == "Parameters of tiny"
+
+
+async def test_every_documented_bound_is_accepted_and_one_step_past_it_refused(http):
+    documented = (await http.get("/v1/parameters?modality=text")).json()["properties"]
+
+    async def status(name: str, value: float) -> int:
+        body = {"input": "x", "parameters": {name: value, "max_tokens": 1} | {name: value}}
+        return (await http.post("/v1/generations/text", json=body)).status_code
+
+    for name, schema in documented.items():
+        if "minimum" in schema:
+            step = 1 if schema["type"] == "integer" else 1e-9
+            assert await status(name, schema["minimum"]) == 200
+            assert await status(name, schema["maximum"]) == 200
+            assert await status(name, schema["minimum"] - step) == 400
+            assert await status(name, schema["maximum"] + step) == 400
+
+
+async def test_a_modality_without_parameters_is_refused(http):
+    assert (await http.get("/v1/parameters?modality=3d")).status_code == 400
+    assert (await http.get("/v1/parameters")).json()["errors"][0]["pointer"] == "/query/modality"
