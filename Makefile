@@ -29,17 +29,18 @@ clean:  ## Remove everything that make made; your data folder stays
 	rm -rf .venv .cache build dist src/*.egg-info
 
 .venv:
-	$(PYTHON) -m venv .venv
-	$(PIP) pip
+	@echo "Making .venv …"
+	@$(PYTHON) -m venv .venv
+	@$(PIP) pip
 
 .venv/run: pyproject.toml constraints.txt | .venv
 	@echo "Installing into .venv …"
-	$(PIP) --editable .
+	@$(PIP) --editable .
 	@touch $@
 
 .venv/test: pyproject.toml constraints.txt | .venv
 	@echo "Installing the test needs into .venv …"
-	$(PIP) --editable '.[local]' --group dev
+	@$(PIP) --editable '.[local]' --group dev
 	@touch $@ .venv/run
 
 .PHONY: help run test check bench clean

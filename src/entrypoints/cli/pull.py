@@ -10,6 +10,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from ..container import open_catalog, open_downloads
 from ..settings import Settings
 
+COMPLETE = "complete"
+
 
 async def pull(settings: Settings, source: str, into: Path | None) -> None:
     """Fetch `source` into a model folder.
@@ -24,6 +26,8 @@ async def pull(settings: Settings, source: str, into: Path | None) -> None:
         said, bar = "", None
         async with aclosing(cast(Any, steps)) as progress:
             async for step in progress:
+                if step.status == COMPLETE:
+                    break
                 if step.status != said:
                     said, bar = step.status, bars.add_task(step.status, total=step.bytes_total)
                     if not out.is_terminal:

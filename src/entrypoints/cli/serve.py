@@ -1,5 +1,6 @@
 """`pluggably serve`: the HTTP service, until it is told to stop."""
 
+import os
 import socket
 from types import FrameType
 
@@ -21,6 +22,11 @@ def serve(settings: Settings) -> None:
         SettingsError: the settings are wrong, or the address is taken.
     """
     require_loopback(settings)
+    with _listen(settings) as listener:
+        _run(settings, listener)
+
+
+def _run(settings: Settings, listener: socket.socket) -> None:
     for_people = start_logging(settings)
     service = create_service(settings)
     config = uvicorn.Config(
@@ -35,8 +41,7 @@ def serve(settings: Settings) -> None:
         backlog=BACKLOG,
         timeout_graceful_shutdown=settings.server.drain_s,
     )
-    with _listen(settings) as listener:
-        Server(config, service, _url(listener) if for_people else None).run(sockets=[listener])
+    Server(config, service, _url(listener) if for_people else None).run(sockets=[listener])
 
 
 class Server(uvicorn.Server):
@@ -65,9 +70,11 @@ def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OverflowError as error:
+        raise SettingsError(detail=f"{port} is no port: it must be between 0 and 65535.") from error
     except OSError as error:
         raise SettingsError(
-            detail=f"Cannot listen on {host}:{port}: {error.strerror}. "
+            detail=f"Cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}. "
             "Choose another with --port, or end what runs there."
         ) from error
 
@@ -91,13 +98,15 @@ async def greet(catalog: Catalog, url: str) -> None:
 
 
 _TRY = """\
-  1. curl -s {url}/v1/generations/text -H 'Content-Type: application/json' \\
+  1. curl -s {url}/v1/generations/text \\
+       -H 'Content-Type: application/json' \\
        -d '{{"model": "{model}", "input": "Name three colours."}}'
 
   2. from openai import OpenAI
      client = OpenAI(base_url="{url}/v1", api_key="none-needed-yet")
      said = [{{"role": "user", "content": "Name three colours."}}]
-     print(client.chat.completions.create(model="{model}", messages=said).choices[0].message.content)
+     answer = client.chat.completions.create(model="{model}", messages=said)
+     print(answer.choices[0].message.content)
 
   3. pluggably chat --url {url}
 """

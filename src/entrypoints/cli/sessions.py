@@ -40,8 +40,8 @@ def show_session(client: Client, session_id: str, *, as_json: bool) -> None:
     out.print(f"[bold]{session['id']}[/] {escape(session['title'] or '')}")
     out.print(f"[dim]{session['status']}, version {session['version']}, since {_moment(session['created_at'])}[/]\n")
     for turn in turns:
-        out.print(f"[dim]{turn['turn']} · {turn['model']} · {turn['status']}[/]")
-        for message in turn["input"]:
+        out.print(f"[dim]{turn['number']} · {turn['model']} · {turn['status']}[/]")
+        for message in turn["messages"]:
             out.print(f"[cyan]{message['role']} ›[/] {escape(_text(message['content']))}")
         if turn["output"]:
             out.print(f"[green]{turn['model']} ›[/] {escape(_text(turn['output']))}")
