@@ -97,6 +97,11 @@ class RequestScope:
             inner["method"] = "GET"  # the server leaves out the body
         try:
             await _until_gone(exchange, receive, self._app(inner, _nothing_more, send))
+        except asyncio.CancelledError:
+            if not self.draining:
+                raise
+            if not exchange.status:  # the time for running requests is over
+                await _send_problem(send, problem_of(_draining(), scope["path"], exchange.request_id))
         except Exception as error:
             _log.error("request.failed", request_id=exchange.request_id, exc_info=error)
             if not exchange.status:
@@ -104,7 +109,11 @@ class RequestScope:
 
     def _expect_open(self, scope: Scope) -> None:
         if self.draining and not scope["path"].startswith("/health/"):
-            raise Draining(retry_after_s=DRAIN_RETRY_S)
+            raise _draining()
+
+
+def _draining() -> Draining:
+    return Draining(retry_after_s=DRAIN_RETRY_S)
 
 
 async def _until_gone(exchange: Exchange, receive: Receive, work: Awaitable[None]) -> None:

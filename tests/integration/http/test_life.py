@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from pluggably.adapters.memory.generator import ScriptedGenerator
-from tests.integration.http.world import World, client_of, events_of
+from tests.integration.http.world import TLS, Endless, World, client_of, events_of, serving
 
 
 async def test_it_is_alive_and_ready(http):
@@ -71,6 +71,20 @@ async def test_while_it_drains_new_requests_are_refused_and_running_ones_finish(
         assert (await http.get("/health/live")).status_code == 200
         gate.set()
         assert events_of((await running).text)[-1][0] == "completed"
+
+
+async def test_what_has_not_finished_when_the_time_is_over_is_told_so(capsys):
+    generator = Endless(gate=asyncio.Event())
+    app = World(generator).app()
+    async with httpx.AsyncClient(verify=TLS) as http:
+        async with serving(app, graceful_s=0) as url:
+            running = asyncio.create_task(http.post(f"{url}/v1/generations/text", json={"input": "x"}))
+            await generator.begun.wait()
+            app.drain()
+        stopped = await running
+    assert (stopped.status_code, stopped.json()["code"]) == (503, "draining")
+    assert generator.ended.is_set()
+    assert "Traceback" not in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/nowhere"])
