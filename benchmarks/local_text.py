@@ -1,20 +1,26 @@
-"""Local text, layer by layer: the engine alone, then through `LocalRunners`.
+"""Local text, layer by layer: the engine alone, through `LocalRunners`, and through the whole service over HTTP.
 
 `python -m benchmarks.local_text [model.gguf]` prints a table. Every layer is one `Ask`; all are asked the same, in
-turns, so that a noisy machine is noisy for all of them. The best of the rounds counts: noise only ever takes away.
+turns, so that a noisy machine is noisy for all of them; the medians count.
 """
 
 import asyncio
+import json
 import os
+import statistics
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import perf_counter
 
-from attrs import frozen
+import httpx
+from attrs import asdict, frozen
 
+from benchmarks.service import DEMO as DEMO_MODEL
+from benchmarks.service import serving
 from pluggably.adapters.runners.pool import LocalRunners
+from pluggably.adapters.telemetry.logging import configure_logging
 from pluggably.domain.generation import Completed, GenerationRequest, Role, TextDelta, text_message
 from pluggably.domain.model import LOCAL, Modality, Model
 from pluggably.domain.parameters import TEXT_PARAMETERS, TextParameters
@@ -119,6 +125,30 @@ async def local_runners(path: Path) -> AsyncIterator[Ask]:
     await runners.close()
 
 
+@asynccontextmanager
+async def over_http(path: Path) -> AsyncIterator[Ask]:
+    """`POST /v1/generations/text` as server-sent events, from a service of its own."""
+    with serving(path.parent) as service:
+        async with httpx.AsyncClient(base_url=service.url, timeout=None) as client:
+
+            async def ask(turns: Turns, max_tokens: int) -> Answer:
+                clock, begun = Clock(), perf_counter()
+                body = {
+                    "model": DEMO_MODEL,
+                    "input": [{"role": role, "content": text} for role, text in turns],
+                    "parameters": {"max_tokens": max_tokens, "temperature": 0.0},
+                    "stream": True,
+                }
+                async with client.stream("POST", "/v1/generations/text", json=body) as response:
+                    async for line in response.aiter_lines():
+                        if line.startswith("data: "):
+                            data = json.loads(line.removeprefix("data: "))
+                            clock.add(data.get("text", ""))
+                return clock.answer(begun, data["usage"]["output_tokens"])
+
+            yield ask
+
+
 def request_of(path: Path, turns: Turns, max_tokens: int) -> GenerationRequest:
     """The conversation as the use cases would ask it."""
     model = Model(
@@ -161,7 +191,7 @@ class Clock:
         )
 
 
-LAYERS = {"raw engine": raw_engine, "through the runners": local_runners}
+LAYERS = {"raw engine": raw_engine, "through the runners": local_runners, "over HTTP": over_http}
 
 
 async def run(path: Path) -> dict[str, tuple[float, Figures]]:
@@ -178,17 +208,12 @@ async def run(path: Path) -> dict[str, tuple[float, Figures]]:
         for round_ in range(ROUNDS):
             for name, ask in asks.items():
                 rounds[name].append(await measure(ask, round_))
-    return {name: (started[name], best(figures)) for name, figures in rounds.items()}
+    return {name: (started[name], median(figures)) for name, figures in rounds.items()}
 
 
-def best(rounds: Sequence[Figures]) -> Figures:
-    """The best of each figure."""
-    return Figures(
-        tokens_per_s=max(it.tokens_per_s for it in rounds),
-        tokens_per_s_at_8=max(it.tokens_per_s_at_8 for it in rounds),
-        cold_s=min(it.cold_s for it in rounds),
-        next_turn_s=min(it.next_turn_s for it in rounds),
-    )
+def median(rounds: Sequence[Figures]) -> Figures:
+    """The median of each figure."""
+    return Figures(**{name: statistics.median(getattr(it, name) for it in rounds) for name in asdict(rounds[0])})
 
 
 def table(results: Mapping[str, tuple[float, Figures]]) -> str:
@@ -207,4 +232,5 @@ def table(results: Mapping[str, tuple[float, Figures]]) -> str:
 
 
 if __name__ == "__main__":
+    configure_logging("warning", "console")
     print(table(asyncio.run(run(Path(sys.argv[1]) if len(sys.argv) > 1 else DEMO))))
