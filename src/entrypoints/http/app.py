@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
-from functools import partial
 from typing import Any
 
 import falcon.asgi
@@ -84,7 +83,7 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
     app = falcon.asgi.App(request_type=Request)
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.auto_parse_form_urlencoded = False
-    json = falcon.media.JSONHandler(dumps=msgspec.json.encode, loads=partial(msgspec.json.decode))
+    json = falcon.media.JSONHandler(dumps=msgspec.json.encode, loads=msgspec.json.decode)
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json
     sessions, events = SessionResource(services.sessions), SessionEvents(services.sessions)
     models, health = Models(services.catalog), Health(is_ready)

@@ -71,7 +71,7 @@ class World:
 
 
 @asynccontextmanager
-async def serving(app, graceful_s: int | None = None) -> AsyncIterator[str]:
+async def serving(app, graceful_s: int = 5) -> AsyncIterator[str]:
     """Serve the application on a free port; gives its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(
@@ -96,7 +96,7 @@ async def serving(app, graceful_s: int | None = None) -> AsyncIterator[str]:
 @asynccontextmanager
 async def client_of(app) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application, which is served meanwhile."""
-    async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=20, verify=TLS) as client:
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=10, verify=TLS) as client:
         yield client
 
 

@@ -13,7 +13,7 @@ FOREVER_S = 3600
 class Source:
     """Counts as fast as it is read, or after each `gate`."""
 
-    def __init__(self, items: int = 10**9, error: Exception | None = None, gate: asyncio.Event | None = None) -> None:
+    def __init__(self, items: int = 10_000, error: Exception | None = None, gate: asyncio.Event | None = None) -> None:
         self.items, self.error, self.gate, self.given, self.closed = items, error, gate, 0, False
 
     async def __call__(self):
@@ -70,7 +70,7 @@ async def test_a_source_that_just_ends_was_interrupted():
 
 async def test_waiting_is_broken_off_without_disturbing_the_source():
     gate = asyncio.Event()
-    async with Ahead(Source(1, gate=gate)(), 0.001) as ahead:
+    async with asyncio.timeout(10), Ahead(Source(1, gate=gate)(), 0.001) as ahead:
         assert await ahead.take() == []
         assert await ahead.take() == []
         gate.set()
