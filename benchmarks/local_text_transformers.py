@@ -12,6 +12,7 @@ from time import perf_counter
 
 import psutil
 from attrs import frozen
+from transformers import AutoTokenizer
 
 from pluggably.adapters.runners.engine import EngineOptions
 from pluggably.adapters.runners.transformers_text import TransformersTextEngine
@@ -39,7 +40,6 @@ class Answer:
 
     text: str
     tokens: int
-    cached_tokens: int
     first_s: float
 
 
@@ -69,8 +69,6 @@ def measure(engine: TransformersTextEngine, round_: int) -> Round:
 
 def one_by_one(engine: TransformersTextEngine, prompts: Sequence[str]) -> float:
     """`generate` as the documentation of transformers has it."""
-    from transformers import AutoTokenizer
-
     tokenizer = AutoTokenizer.from_pretrained(engine.model.name_or_path)
     tokens, begun = 0, perf_counter()
     for prompt in prompts:
@@ -105,7 +103,6 @@ def ask(engine: TransformersTextEngine, messages: Sequence[Message], max_tokens:
     return Answer(
         text="".join(event.text for event in events if isinstance(event, TextDelta)),
         tokens=completed.usage.output_tokens,
-        cached_tokens=completed.usage.cached_input_tokens,
         first_s=arrivals[0],
     )
 

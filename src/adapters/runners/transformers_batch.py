@@ -128,18 +128,8 @@ class Batch:
         work = Work(str(next(self._numbers)), sampling, manager.is_running)
         results.works[work.id] = work
         try:
-            if not manager.add_request(
-                prompt,
-                work.id,
-                max_new_tokens=max_tokens,
-                eos_token_id=list(end_tokens),
-                streaming=True,
-                work=work,
-            ):
-                raise RunnerCrashed(detail="The model's engine takes no more requests.")
+            _submit(manager, work, prompt, max_new_tokens=max_tokens, eos_token_id=list(end_tokens))
             yield work
-        except queue.Full as exc:
-            raise Overloaded(retry_after_s=1) from exc
         finally:
             del results.works[work.id]
             if not work.done:
@@ -168,6 +158,15 @@ class Batch:
         self._manager.logit_processor = Choosing()
         self._manager.warmup()  # without graphs this only takes the memory, here instead of on the thread
         self._manager.start()
+
+
+def _submit(manager: ContinuousBatchingManager, work: Work, prompt: list[int], **limits: Any) -> None:
+    try:
+        accepted = manager.add_request(prompt, work.id, streaming=True, work=work, **limits)
+    except queue.Full as exc:
+        raise Overloaded(retry_after_s=1) from exc
+    if not accepted:
+        raise RunnerCrashed(detail="The model's engine takes no more requests.")
 
 
 class Results(OutputRouter):

@@ -17,7 +17,7 @@ import torch
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from pluggably.adapters.runners.engine import EngineOptions
 from pluggably.adapters.runners.transformers_text import Reply, TransformersTextEngine
@@ -256,6 +256,27 @@ def test_what_the_model_cannot_read_is_refused(ask, message):
 def test_a_parameter_that_is_not_honoured_is_refused(ask, asked):
     with pytest.raises(InvalidRequest, match=f"/parameters/{next(iter(asked))}"):
         ask(SEA, **asked)
+
+
+@pytest.fixture
+def plain_folder(folder, tmp_path) -> Path:
+    """A model of 3 million random weights in float16, and a tokenizer without a chat template."""
+    shape = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    LlamaForCausalLM(LlamaConfig(vocab_size=49152, **shape)).half().save_pretrained(tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.chat_template = None
+    tokenizer.save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_what_a_folder_lacks_is_said(plain_folder):
+    engine = TransformersTextEngine(EngineOptions(path=str(plain_folder)))
+    try:
+        assert engine.model.dtype is torch.float32, "processors are slow at float16"
+        with pytest.raises(InvalidRequest, match="no chat template"):
+            engine.generate(a_request(SEA), lambda _: None, lambda: False)
+    finally:
+        engine.close()
 
 
 @settings(max_examples=60, deadline=None)
