@@ -14,7 +14,7 @@ def test_ids_sort_in_the_order_they_were_made():
 
 
 def test_an_id_has_its_prefix_and_only_unambiguous_letters():
-    assert re.fullmatch(r"ses_[0-9a-hjkmnp-tv-z]{25}", IdSequence()("ses"))
+    assert re.fullmatch(r"ses_[0-9a-hjkmnp-tv-z]{26}", IdSequence()("ses"))
 
 
 def test_the_clock_says_utc():

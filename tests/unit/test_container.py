@@ -1,0 +1,88 @@
+"""Adapters are chosen by configuration: the built-in ones by name, others by dotted path or entry point."""
+
+import pytest
+
+from pluggably.adapters.memory.sessions import MemorySessionStore
+from pluggably.adapters.providers.openai import OpenAIProvider
+from pluggably.adapters.sessions.store import SqliteSessionStore
+from pluggably.entrypoints.container import Container
+from pluggably.entrypoints.settings import SettingsError, load_settings
+
+
+class FolderlessStore(MemorySessionStore):
+    """A store as a third party would write it: it is given the data folder."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+
+class EchoProvider:
+    """A provider as a third party would write it."""
+
+    def __init__(self, *, name, base_url, api_key, models, shout=False):
+        self.name, self.api_key, self.shout = name, api_key, shout
+
+
+PROVIDER = '[[providers]]\nname = "echo"\nbase_url = "http://127.0.0.1:1"\nmodels = ["a"]\n'
+
+
+@pytest.fixture
+def container(tmp_path):
+    def of(text="", **environ):
+        file = tmp_path / "pluggably.toml"
+        file.write_text(f'data_dir = "{tmp_path}"\n{text}')
+        return Container(settings=load_settings(file, environ))
+
+    return of
+
+
+async def test_sqlite_is_the_default_store_and_memory_can_be_chosen(container):
+    store = container().session_store()
+    assert isinstance(store, SqliteSessionStore)
+    await store.close()
+    assert type(container('[sessions]\nstore = "memory"').session_store()) is MemorySessionStore
+
+
+def test_a_store_from_outside_is_given_the_data_folder(container, tmp_path):
+    store = container(f'[sessions]\nstore = "{__name__}:FolderlessStore"').session_store()
+    assert store.folder == tmp_path
+
+
+def test_a_provider_of_a_known_kind_is_built(container):
+    assert isinstance(container(PROVIDER).remotes()["echo"], OpenAIProvider)
+
+
+def test_a_provider_from_outside_is_built_with_its_options(container):
+    text = f'{PROVIDER}kind = "{__name__}:EchoProvider"\noptions = {{ shout = true }}\n'
+    provider = container(text).remotes()["echo"]
+    assert (provider.name, provider.shout) == ("echo", True)
+
+
+def test_a_key_comes_from_the_environment_variable_that_is_named(container, monkeypatch):
+    text = f'{PROVIDER}kind = "{__name__}:EchoProvider"\napi_key_env = "ECHO_KEY"\n'
+    with pytest.raises(SettingsError, match="ECHO_KEY"):
+        container(text).remotes()
+    monkeypatch.setenv("ECHO_KEY", "secret")
+    assert container(text).remotes()["echo"].api_key == "secret"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f'{PROVIDER}kind = "gemnii"', "providers.echo.kind = 'gemnii' is not known.*'openai'"),
+        (f'{PROVIDER}kind = "no.such:Thing"', "cannot be imported"),
+        (f'{PROVIDER}kind = "json:Thing"', "module json has no 'Thing'"),
+        (f"{PROVIDER}options = {{ colour = 1 }}", "providers.echo.options does not suit 'openai'"),
+    ],
+    ids=["unknown kind", "no module", "no class", "unknown option"],
+)
+def test_what_cannot_be_had_is_refused_by_the_key_that_names_it(container, text, said):
+    with pytest.raises(SettingsError, match=said):
+        container(text).remotes()
+
+
+def test_an_engine_from_outside_joins_those_that_are_there(container):
+    engines = container(f'[runners.engines]\nmine = "{__name__}:EchoProvider"').engines()
+    assert engines["mine"].path == f"{__name__}:EchoProvider"
+    assert "llama_cpp" in engines
