@@ -86,3 +86,14 @@ def test_an_engine_from_outside_joins_those_that_are_there(container):
     engines = container(f'[runners.engines]\nmine = "{__name__}:EchoProvider"').engines()
     assert engines["mine"].path == f"{__name__}:EchoProvider"
     assert "llama_cpp" in engines
+
+
+def test_an_entry_point_brings_an_adapter_of_an_installed_distribution(container, tmp_path, monkeypatch):
+    distribution = tmp_path / "echo_gateway-1.0.dist-info"
+    distribution.mkdir()
+    (distribution / "METADATA").write_text("Metadata-Version: 2.1\nName: echo-gateway\nVersion: 1.0\n")
+    (distribution / "entry_points.txt").write_text(f"[pluggably.adapters]\necho = {__name__}:EchoProvider\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert isinstance(container(f'{PROVIDER}kind = "echo"').remotes()["echo"], EchoProvider)
+    with pytest.raises(SettingsError, match="'echo'"):  # and it is among what is offered to whoever mistypes it
+        container(f'{PROVIDER}kind = "ecko"').remotes()
