@@ -1,14 +1,13 @@
 """The requests that one model works on together: continuous batching of transformers 5.23.
 
-Each step of the model computes the next token of every request that runs, and up to `BATCH_TOKENS` of the prompts that
-are new. The keys and values of finished blocks of `PAGE_TOKENS` tokens stay in the cache while there is room, and a
-prompt that begins with the same tokens does not compute them again.
+Each step of the model computes the next token of every request that runs, and some tokens of the prompts that are new.
+The keys and values of finished blocks of tokens stay in the cache while there is room, and a prompt that begins with
+the same tokens does not compute them again. `transformers_memory.py` says how much of each there is.
 
 What this file knows about the library beyond its documentation, and what pins its version: a cancelled request gets no
 last result; `add_request` blocks on a full queue and answers None when the manager has died; results go to an event
 loop or to one shared queue, unless `output_router` is another one; `logit_processor` may be any object with the methods
-of `Choosing`; the cache takes 60 % of the memory that is free unless `num_blocks` says otherwise; and it would fetch
-attention kernels from the hub if it could.
+of `Choosing`.
 """
 
 import itertools
@@ -17,31 +16,18 @@ import threading
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from copy import copy
-from math import ceil
 from typing import Any
 
 import torch
 from attrs import define, field, frozen
-from transformers import ContinuousBatchingConfig, GenerationConfig, PreTrainedConfig, PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel
 from transformers.generation.continuous_batching.continuous_api import ContinuousBatchingManager, OutputRouter
 from transformers.generation.continuous_batching.requests import FutureRequestState, GenerationOutput, RequestState
 
 from ...domain.errors import Overloaded, RunnerCrashed
 from .engine import Stopped
+from .transformers_memory import cache_tokens, to_config
 from .transformers_sampling import Sampling, choose
-
-PAGE_TOKENS = 32
-"""Tokens of a block, the unit in which prompts share what was computed: with the library's 256 the next turn of a
-conversation computes up to 255 tokens of its history again."""
-
-BATCH_TOKENS = 128
-"""Tokens in one step of the model: between two steps requests come, go and are cancelled. On two cores a step of 128
-takes 0.15 s of SmolLM2-135M in bfloat16, and prompts are read as fast as in steps of 512."""
-
-CACHE_BYTES = 512 * 2**20
-CACHE_SHARE = 0.25
-"""Memory for keys and values, all taken when the model is loaded: half a gigabyte, or a quarter of the weights if that
-is more. It holds 23,000 tokens of SmolLM2-135M in bfloat16 and 32,000 of an 8B Llama, for all requests together."""
 
 POLL_S = 0.02
 """How long a request waits for its next token between two looks at whether its client is still there."""
@@ -225,31 +211,3 @@ class Choosing:
     def _choose(self, logits: torch.Tensor, state: RequestState) -> int:
         work: Work = state.logit_processor_kwargs["work"]
         return choose(logits, work.sampling, state.initial_tokens + state.generated_tokens)
-
-
-def cache_tokens(model: PreTrainedModel, wanted: int) -> int:
-    """How many tokens there is memory for: as many as wanted, within `CACHE_BYTES` or `CACHE_SHARE` of the weights."""
-    weights: int = model.get_memory_footprint()  # type: ignore[no-untyped-call]
-    limit = max(CACHE_BYTES, int(CACHE_SHARE * weights))
-    return min(wanted, limit // bytes_per_token(model.config.get_text_config(), model.dtype))
-
-
-def bytes_per_token(config: PreTrainedConfig, dtype: torch.dtype) -> int:
-    """What the keys and values of a token take in the cache."""
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return int(2 * config.num_hidden_layers * heads * size * dtype.itemsize)
-
-
-def to_config(*, tokens: int, parallel: int) -> ContinuousBatchingConfig:
-    """A batch with room for that many tokens."""
-    return ContinuousBatchingConfig(
-        page_size=PAGE_TOKENS,
-        num_blocks=ceil(tokens / PAGE_TOKENS) + 1,
-        max_batch_tokens=BATCH_TOKENS,
-        max_requests_per_batch=parallel,
-        max_queue_size=2 * parallel,
-        use_async_batching=False,
-        use_cuda_graph=False,
-        auto_switch_to_flash=False,
-    )

@@ -4,7 +4,7 @@ The model's own tokenizer and chat template are used, and of its `generation_con
 for sampling. Weights are kept in the type they are stored in, except that a processor computes float16 in float32.
 Nothing is fetched, no pickle is opened, and no code that comes with a model is run.
 
-A context is the model's own, or shorter where the memory for it is (see `transformers_batch.py`).
+A context is the model's own, or shorter where the memory for it is (see `transformers_memory.py`).
 
 It cannot see images or call tools, and cannot force the output into a format.
 """
