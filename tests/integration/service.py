@@ -31,7 +31,8 @@ class Service:
         (folder / "pluggably.toml").write_text(
             f'data_dir = "{folder}"\n{settings}\n[server]\nport = {self.port}\n[models]\nfolders = ["{models}"]\n'
         )
-        self._environ = {**os.environ, **(environ or {})}
+        # One thread: several wait for each other at every token when the tests' other processes need the cores too.
+        self._environ = {**os.environ, "PLUGGABLY_RUNNERS__THREADS": "1", **(environ or {})}
 
     def start(self) -> "Service":
         """Start it, and return when it says that it is ready."""

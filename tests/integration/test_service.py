@@ -23,6 +23,7 @@ def http(service):
 
 
 MODEL = "smollm2-135m-instruct"
+SHORT = {"max_tokens": 24, "temperature": 0}
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def events(response):
 
 
 def test_a_real_model_answers(http):
-    answer = ask(http, parameters={"max_tokens": 24}).json()
+    answer = ask(http, parameters=SHORT).json()
     assert answer["status"] == "completed"
     assert answer["output"][0]["text"].strip()
     assert 0 < answer["usage"]["output_tokens"] <= 24
@@ -52,7 +53,9 @@ def test_a_real_model_answers(http):
 
 def test_it_streams_tokens_as_they_are_generated(http):
     with http.stream(
-        "POST", "/generations/text", json={"model": MODEL, "input": "Count to ten.", "stream": True}
+        "POST",
+        "/generations/text",
+        json={"model": MODEL, "input": "Tell me about the sea.", "stream": True, "parameters": SHORT},
     ) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
         seen = list(events(response))
@@ -183,9 +186,9 @@ def test_kill_nine_amid_streaming_loses_no_acknowledged_event(tmp_path, demo_ggu
         done = ask(http, session_id=session, parameters={"max_tokens": 8}).json()
         body = {"model": MODEL, "input": "Count to a thousand.", "stream": True, "session_id": session}
         with http.stream("POST", "/generations/text", json=body) as response:
-            for line in response.iter_lines():
-                if line.startswith("event: delta"):
-                    break
+            lines = response.iter_lines()  # kept: letting go of it would close the connection before the kill
+            while not next(lines).startswith("event: delta"):
+                pass
             service.kill()
     with service, httpx.Client(base_url=f"{service.url}/v1", timeout=60) as http:
         turns = http.get(f"/sessions/{session}/turns").json()["data"]
