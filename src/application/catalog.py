@@ -49,6 +49,7 @@ class Catalog:
     aliases: Mapping[str, str] = field(factory=dict)
     defaults: Mapping[Modality, str] = field(factory=dict)
     _models: dict[str, Model] = field(init=False, factory=dict)
+    _other_names: dict[str, str] = field(init=False, factory=dict)
 
     async def refresh(self) -> None:
         """Ask every source again."""
@@ -57,6 +58,7 @@ class Catalog:
             for model in await source.models():
                 models.setdefault(model.id, self._with_aliases(model))
         self._models = models
+        self._other_names = {alias: model.id for model in models.values() for alias in model.aliases}
 
     async def list(self, wanted: ModelFilter | None = None) -> list[Model]:
         """The models that `wanted` accepts, as they are now."""
@@ -111,7 +113,7 @@ class Catalog:
         return model
 
     def _known(self, model_id: str) -> Model | None:
-        if model := self._models.get(model_id):
+        if model := self._models.get(model_id) or self._models.get(self._other_names.get(model_id, "")):
             return model
         return next((found for source in self.sources if (found := source.match(model_id))), None)
 

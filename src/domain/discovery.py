@@ -5,8 +5,8 @@ Pure rules about names; the files themselves are read by the catalog's adapters.
 
 import json
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from attrs import asdict, frozen
 
@@ -61,30 +61,42 @@ def is_sidecar(stem: str) -> bool:
 
 @frozen
 class Nameable:
-    """What an id is made of; `place` is the path inside the model folder, unique and the same on every scan."""
+    """What an id is made of; `place` is the path inside the model folder, `since` when the model came there."""
 
     name: str
     quantization: str | None
     place: str
+    since: datetime
 
 
-def unique_ids(found: Sequence[Nameable]) -> list[str]:
-    """Give each of these models an id, in the order given.
+@frozen
+class Names:
+    """What a model is called, and what else it answers to."""
 
-    An id is the name in lower case. Where several have the same name, none of them is *the* model of that name: each
-    gets its quantization appended, and if that is the same too, the folder it is in, and at last a number in the order
-    of their places. The result depends on what is there, not on the order in which it was found, so that a restart
-    never swaps two models; adding a second quantization does rename the first, rather than let one name mean now this
-    and then that.
+    id: str
+    aliases: tuple[str, ...]
+
+
+def unique_names(found: Sequence[Nameable]) -> list[Names]:
+    """Give each of these models an id and aliases, in the order given.
+
+    An id is the name in lower case; if that is taken, with the quantization appended, then with the folder, and at last
+    with a number. Who came first chooses first, so that a model that is added never takes a name away from another. The
+    longer names that nobody has for an id are aliases: `smol-q8_0` stays right when it becomes the only `smol`.
     """
-    candidates = [_candidates(it) for it in found]
-    wanted = Counter(candidate for several in candidates for candidate in set(several))
-    ids = [next((candidate for candidate in several if wanted[candidate] == 1), "") for several in candidates]
-    taken = set(wanted)
-    for index in sorted((index for index, it in enumerate(ids) if not it), key=lambda index: found[index].place):
-        ids[index] = _numbered(candidates[index][-1], taken)
+    order = sorted(range(len(found)), key=lambda index: (found[index].since, found[index].place))
+    ids: dict[int, str] = {}
+    taken: set[str] = set()
+    for index in order:
+        candidates = _candidates(found[index])
+        ids[index] = next((it for it in candidates if it not in taken), "") or _numbered(candidates[-1], taken)
         taken.add(ids[index])
-    return ids
+    aliases: dict[int, tuple[str, ...]] = {}
+    for index in order:
+        free = [it for it in dict.fromkeys(_candidates(found[index])[1:]) if it not in taken]
+        aliases[index] = tuple(free)
+        taken.update(free)
+    return [Names(ids[index], aliases[index]) for index in range(len(found))]
 
 
 def _candidates(it: Nameable) -> list[str]:
@@ -94,7 +106,7 @@ def _candidates(it: Nameable) -> list[str]:
     return [_canonical(it.name), _canonical(with_quantization), _canonical(with_folder)]
 
 
-def _numbered(candidate: str, taken: set[str]) -> str:
+def _numbered(candidate: str, taken: Collection[str]) -> str:
     number = 1
     while f"{candidate}-{number}" in taken:
         number += 1

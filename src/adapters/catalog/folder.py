@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from ...domain.discovery import Nameable, unique_ids
+from ...domain.discovery import Nameable, Names, unique_names
 from ...domain.model import LOCAL, EngineProfile, Modality, Model, ModelStatus
 from .found import Found, find_models
 from .readings import Problem, Readings, Seen
@@ -27,7 +27,7 @@ class ModelFolder:
     """A `ModelSource` of the models under `roots`.
 
     `engines` has the profiles, by name, of the engines that are installed; a model whose engine is not among them is
-    listed as unsupported, with what to install. Ids come from file and folder names, see `unique_ids`:
+    listed as unsupported, with what to install. Ids come from file and folder names, see `unique_names`:
     `SmolLM2-135M-Instruct.Q4_1.gguf` is `smollm2-135m-instruct`, version `Q4_1`.
 
     Every call of `models` looks at all names and dates, because a file that grows in place leaves no trace in its
@@ -51,20 +51,21 @@ class ModelFolder:
 
     def _scan(self, readings: Readings) -> list[Model]:
         found = {it.path: it for root in self.roots for it in find_models(root, readings)}
-        places = [Nameable(it.name, it.label or it.quantization, it.place) for it in found.values()]
-        named = zip(unique_ids(places), found.values(), strict=True)
-        return sorted((self._model(model_id, it) for model_id, it in named), key=lambda model: model.id)
+        places = [Nameable(it.name, it.label or it.quantization, it.place, it.modified_at) for it in found.values()]
+        named = zip(unique_names(places), found.values(), strict=True)
+        return sorted((self._model(names, it) for names, it in named), key=lambda model: model.id)
 
-    def _model(self, model_id: str, it: Found) -> Model:
+    def _model(self, names: Names, it: Found) -> Model:
         engine = ENGINES[it.format]
         profile = self.engines.get(engine)
         problem = it.problem or (None if profile else _not_installed(engine))
         return Model(
-            id=model_id,
+            id=names.id,
+            aliases=names.aliases,
             name=it.name,
             modality=profile.modality if profile else Modality.TEXT,
             provider=LOCAL,
-            upstream=model_id,
+            upstream=names.id,
             origin="discovered",
             parameters=profile.parameters if profile else frozenset(),
             version=it.label or it.quantization,

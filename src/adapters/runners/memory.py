@@ -1,6 +1,6 @@
 """Which loaded models make room for another: pure arithmetic over what is resident."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from math import sqrt
 
 from attrs import frozen
@@ -13,7 +13,7 @@ PROCESS_BYTES = 100 * 2**20
 class Resident:
     """A model in memory, or about to be; a `busy` one stays. `last_used` only has to grow."""
 
-    model_id: str
+    key: Hashable
     size_bytes: int
     busy: bool
     last_used: float
@@ -29,17 +29,17 @@ def estimate_bytes(file_bytes: int, context_tokens: int) -> int:
     return PROCESS_BYTES + file_bytes + round(2.4 * sqrt(file_bytes) * context_tokens)
 
 
-def to_unload(residents: Sequence[Resident], *, needed_bytes: int, limit_bytes: int) -> tuple[str, ...] | None:
+def to_unload(residents: Sequence[Resident], *, needed_bytes: int, limit_bytes: int) -> tuple[Hashable, ...] | None:
     """The models to unload so that `needed_bytes` more fit: idle ones, least recently used first, no more than needed.
 
     None: not even unloading all idle ones would do.
     """
     excess = sum(resident.size_bytes for resident in residents) + needed_bytes - limit_bytes
-    chosen: list[str] = []
+    chosen: list[Hashable] = []
     for resident in sorted(residents, key=lambda it: it.last_used):
         if excess <= 0:
             break
         if not resident.busy:
-            chosen.append(resident.model_id)
+            chosen.append(resident.key)
             excess -= resident.size_bytes
     return tuple(chosen) if excess <= 0 else None

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from datetime import datetime
 from time import monotonic
 
 import psutil
 import structlog
-from attrs import define, field
+from attrs import define, field, frozen
 
 from ...domain.errors import Draining, ModelNotFound, Overloaded, RunnerOutOfMemory
 from ...domain.generation import GenerationEvent, GenerationRequest, Started
@@ -25,11 +26,20 @@ ORDINARY_CONTEXT_TOKENS = 8_192
 log = structlog.get_logger()
 
 
+@frozen
+class Files:
+    """Which files a model id stands for now: when others take their place, they are another model to load."""
+
+    model_id: str
+    path: str | None
+    created_at: datetime | None
+
+
 @define(eq=False)
 class Place:
     """What is known of one model here; it outlives the processes that run the model."""
 
-    model_id: str
+    files: Files
     admission: Admission
     runner: RunnerProcess | None = field(init=False, default=None)
     loading: asyncio.Task[RunnerProcess] | None = field(init=False, default=None)
@@ -37,6 +47,11 @@ class Place:
     reserved_bytes: int = field(init=False, default=0)
     last_used: float = field(init=False, default=0.0)
     expiry: asyncio.TimerHandle | None = field(init=False, default=None)
+
+    @property
+    def model_id(self) -> str:
+        """The model's id."""
+        return self.files.model_id
 
     @property
     def loaded(self) -> RunnerProcess | None:
@@ -50,7 +65,7 @@ class Place:
         """Its share of the memory. While it loads, or ends, it cannot be unloaded."""
         runner = self.loaded
         return Resident(
-            model_id=self.model_id,
+            key=self.files,
             size_bytes=max(self.reserved_bytes, runner.resident_bytes if runner else 0),
             busy=self.admission.busy or not runner or bool(self.unloading),
             last_used=self.last_used,
@@ -80,7 +95,7 @@ class LocalRunners:
     keep_alive_s: float = 300.0
     threads: int | None = None
     context_length: int | None = None
-    _places: dict[str, Place] = field(init=False, factory=dict)
+    _places: dict[Files, Place] = field(init=False, factory=dict)
     _closed: bool = field(init=False, default=False)
     _changed: asyncio.Event = field(init=False, factory=asyncio.Event)
 
@@ -96,7 +111,7 @@ class LocalRunners:
         """
         if self._closed:
             raise Draining
-        place = self._place(request.model.id)
+        place = self._place(request.model)
         try:
             async with place.admission.seat():
                 runner = await self._runner(place, request.model)
@@ -109,19 +124,20 @@ class LocalRunners:
 
     def status(self, model_id: str) -> ModelStatus:
         """`available`, `loading` or `loaded`."""
-        place = self._places.get(model_id)
-        if place and place.loaded and not place.unloading:
+        places = [place for place in self._places.values() if place.model_id == model_id]
+        if any(place.loaded and not place.unloading for place in places):
             return ModelStatus.LOADED
-        return ModelStatus.LOADING if place and place.loading else ModelStatus.AVAILABLE
+        return ModelStatus.LOADING if any(place.loading for place in places) else ModelStatus.AVAILABLE
 
     async def close(self) -> None:
         """End all models' processes, whatever they do."""
         self._closed = True
         await asyncio.gather(*(self._end(place) for place in self._places.values()))
 
-    def _place(self, model_id: str) -> Place:
-        if not (place := self._places.get(model_id)):
-            place = self._places[model_id] = Place(model_id, Admission(self.parallel, self.queue_limit))
+    def _place(self, model: Model) -> Place:
+        files = Files(model.id, model.path, model.created_at)
+        if not (place := self._places.get(files)):
+            place = self._places[files] = Place(files, Admission(self.parallel, self.queue_limit))
         place.stay()
         return place
 
@@ -183,7 +199,7 @@ class LocalRunners:
     def _leaving_for(self, needed_bytes: int) -> tuple[Place, ...] | None:
         residents = [place.resident for place in self._places.values()]
         chosen = to_unload(residents, needed_bytes=needed_bytes, limit_bytes=self.memory_limit_bytes)
-        return None if chosen is None else tuple(self._places[model_id] for model_id in chosen)
+        return None if chosen is None else tuple(place for files, place in self._places.items() if files in chosen)
 
     def _expire(self, place: Place) -> None:
         if not place.admission.busy:

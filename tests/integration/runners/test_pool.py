@@ -5,6 +5,7 @@ from contextlib import aclosing
 
 import psutil
 import pytest
+from attrs import evolve
 
 from pluggably.adapters.runners.memory import PROCESS_BYTES
 from pluggably.domain.errors import ModelNotFound, Overloaded, RunnerCrashed, RunnerOutOfMemory
@@ -174,3 +175,10 @@ async def test_a_model_stays_while_it_is_in_use(make_runners, folder):
 async def test_a_model_of_an_unknown_engine_is_not_found(runners):
     with pytest.raises(ModelNotFound, match="engine"):
         await events_of(runners, a_request("hi", model=a_model(engine="steam", path="/nowhere")))
+
+
+async def test_other_files_under_the_same_id_are_another_model(runners, folder):
+    old, new = folder("old"), folder("new")
+    await events_of(runners, old.request("say 1"))
+    await events_of(runners, a_request("say 1", model=evolve(new.request("say 1").model, id=old.request("x").model.id)))
+    assert len(new.lines("loads")) == 1

@@ -55,6 +55,11 @@ async def test_the_configured_default_decides_and_may_be_an_alias():
     assert catalog.is_default(model)
 
 
+async def test_a_model_answers_to_its_own_aliases_too():
+    catalog = a_catalog(Listed(a_model("smol", aliases=("smol-q4",)), a_model("other")))
+    assert (await catalog.resolve("smol-q4", Modality.TEXT)).id == "smol"
+
+
 async def test_a_model_of_another_modality_is_refused_with_what_there_is():
     catalog = a_catalog(Listed(a_model("one"), a_model("pictures", modality=Modality.IMAGE)))
     with pytest.raises(ModelModalityMismatch, match=r"generates image, not text.*one"):

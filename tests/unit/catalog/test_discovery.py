@@ -1,13 +1,16 @@
 """What file names say, and that ids are unique, plain, and the same whatever the order of the scan."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pluggably.domain.discovery import ModelFileName, Nameable, SourceNote, is_unfinished, unique_ids
+from pluggably.domain.discovery import ModelFileName, Nameable, Names, SourceNote, is_unfinished, unique_names
 
+DAY, LATER = datetime(2030, 1, 1, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)
 LABELS = ["Q4_1", "Q8_0", "BF16", None]
 found = st.lists(
     st.builds(
@@ -15,6 +18,7 @@ found = st.lists(
         st.sampled_from(["Smol", "smol", "smol-q4_1", "smol-q4_1-a", "Größe 3", "..."]),
         st.sampled_from(LABELS),
         st.sampled_from([f"{folder}{number}" for folder in ("", "a/", "a/b/", "q4_1/") for number in range(3)]),
+        st.sampled_from([datetime(2030, 1, day, tzinfo=UTC) for day in (1, 2, 3)]),
     ),
     unique_by=lambda it: it.place,
 )
@@ -55,24 +59,27 @@ def test_ordinary_names_are_not_taken_for_unfinished(stem):
 @given(found, st.randoms())
 def test_ids_do_not_depend_on_the_order_of_the_scan(models, random):
     shuffled = random.sample(models, len(models))
-    by_place = dict(zip((it.place for it in models), unique_ids(models), strict=True))
-    assert dict(zip((it.place for it in shuffled), unique_ids(shuffled), strict=True)) == by_place
+    by_place = dict(zip((it.place for it in models), unique_names(models), strict=True))
+    assert dict(zip((it.place for it in shuffled), unique_names(shuffled), strict=True)) == by_place
+
+
+@given(found, st.data())
+def test_a_model_that_comes_later_takes_no_name_from_those_that_are_there(models, data):
+    late = data.draw(found.map(lambda several: [evolve(it, place=f"late/{it.place}", since=LATER) for it in several]))
+    assert [it.id for it in unique_names(models)] == [it.id for it in unique_names([*models, *late])][: len(models)]
+
+
+def test_a_model_goes_on_to_answer_to_its_id_when_an_older_one_of_its_name_is_removed():
+    older, newer = Nameable("Smol", "Q4_1", "x", DAY), Nameable("Smol", "Q8_0", "y", LATER)
+    assert unique_names([older, newer]) == [Names("smol", ("smol-q4_1",)), Names("smol-q8_0", ())]
+    assert unique_names([newer]) == [Names("smol", ("smol-q8_0",))]
 
 
 @given(found)
 def test_ids_are_unique_and_plain(models):
-    ids = unique_ids(models)
-    assert len(set(ids)) == len(models)
-    assert all(re.fullmatch(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", it) for it in ids)
-
-
-def test_a_model_alone_has_its_bare_name():
-    assert unique_ids([Nameable("Smol", "Q4_1", "Smol.Q4_1.gguf")]) == ["smol"]
-
-
-def test_of_several_quantizations_none_has_the_bare_name():
-    both = [Nameable("Smol", "Q4_1", "x"), Nameable("Smol", "Q8_0", "y")]
-    assert unique_ids(both) == ["smol-q4_1", "smol-q8_0"]
+    names = [it for model in unique_names(models) for it in (model.id, *model.aliases)]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", it) for it in names)
 
 
 @given(

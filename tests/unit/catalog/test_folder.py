@@ -117,16 +117,16 @@ async def test_a_model_without_its_engine_says_what_to_install(root):
 async def test_two_quantizations_of_a_name_are_told_apart_by_it(root):
     put(root, "Smol-Q4_K_M.gguf")
     put(root, "Smol-Q8_0.gguf")
-    assert list(await listed(root)) == ["smol-q4_k_m", "smol-q8_0"]
+    assert {it.id: it.aliases for it in (await listed(root)).values()} == {"smol": ("smol-q4_k_m",), "smol-q8_0": ()}
 
 
-async def test_the_same_file_name_in_two_folders_is_told_apart_by_the_folder(root):
+async def test_the_same_file_name_in_two_folders_is_another_model(root):
     put(root, "a/Smol-Q8_0.gguf")
     put(root, "b/Smol-Q8_0.gguf")
     models = await listed(root)
     assert [(it.id, it.path) for it in models.values()] == [
-        ("smol-q8_0-a", str(root / "a/Smol-Q8_0.gguf")),
-        ("smol-q8_0-b", str(root / "b/Smol-Q8_0.gguf")),
+        ("smol", str(root / "a/Smol-Q8_0.gguf")),
+        ("smol-q8_0", str(root / "b/Smol-Q8_0.gguf")),
     ]
 
 
