@@ -2,25 +2,11 @@
 
 import pytest
 
+from pluggably.adapters.memory.models import ListedModels
 from pluggably.application.catalog import Catalog, ModelFilter
 from pluggably.domain.errors import ModelModalityMismatch, ModelNotFound, NotFound
 from pluggably.domain.model import Modality, ModelStatus
 from tests.builders import a_model
-
-
-class Listed:
-    """A source of the given models, and of those whose id begins with `open`, if any."""
-
-    def __init__(self, *models, open_prefix=None):
-        self.there, self.open_prefix = list(models), open_prefix
-
-    async def models(self):
-        return self.there
-
-    def match(self, model_id):
-        if self.open_prefix and model_id.startswith(self.open_prefix):
-            return a_model(model_id, provider="remote", origin="provider")
-        return None
 
 
 class Running:
@@ -36,19 +22,19 @@ def a_catalog(*sources, **settings):
 
 async def test_the_only_usable_model_of_a_modality_is_its_default():
     broken = a_model("half", status=ModelStatus.INCOMPLETE, reason="its end is missing")
-    catalog = a_catalog(Listed(a_model("one"), broken))
+    catalog = a_catalog(ListedModels([a_model("one"), broken]))
     assert (await catalog.resolve(None, Modality.TEXT)).id == "one"
 
 
 async def test_several_models_and_no_default_is_an_error_that_names_them():
     with pytest.raises(ModelNotFound, match="one, two") as refused:
-        await a_catalog(Listed(a_model("one"), a_model("two"))).resolve(None, Modality.TEXT)
+        await a_catalog(ListedModels([a_model("one"), a_model("two")])).resolve(None, Modality.TEXT)
     assert refused.value.close_matches == ("one", "two")
 
 
 async def test_the_configured_default_decides_and_may_be_an_alias():
     catalog = a_catalog(
-        Listed(a_model("one"), a_model("two")), aliases={"best": "two"}, defaults={Modality.TEXT: "best"}
+        ListedModels([a_model("one"), a_model("two")]), aliases={"best": "two"}, defaults={Modality.TEXT: "best"}
     )
     model = await catalog.resolve(None, Modality.TEXT)
     assert (model.id, model.aliases) == ("two", ("best",))
@@ -56,12 +42,12 @@ async def test_the_configured_default_decides_and_may_be_an_alias():
 
 
 async def test_a_model_answers_to_its_own_aliases_too():
-    catalog = a_catalog(Listed(a_model("smol", aliases=("smol-q4",)), a_model("other")))
+    catalog = a_catalog(ListedModels([a_model("smol", aliases=("smol-q4",)), a_model("other")]))
     assert (await catalog.resolve("smol-q4", Modality.TEXT)).id == "smol"
 
 
 async def test_a_model_of_another_modality_is_refused_with_what_there_is():
-    catalog = a_catalog(Listed(a_model("one"), a_model("pictures", modality=Modality.IMAGE)))
+    catalog = a_catalog(ListedModels([a_model("one"), a_model("pictures", modality=Modality.IMAGE)]))
     with pytest.raises(ModelModalityMismatch, match=r"generates image, not text.*one"):
         await catalog.resolve("pictures", Modality.TEXT)
 
@@ -69,31 +55,32 @@ async def test_a_model_of_another_modality_is_refused_with_what_there_is():
 async def test_a_model_that_cannot_be_used_says_why():
     broken = a_model("half", status=ModelStatus.INCOMPLETE, reason="its end is missing")
     with pytest.raises(ModelNotFound, match="incomplete: its end is missing"):
-        await a_catalog(Listed(broken)).resolve("half", Modality.TEXT)
+        await a_catalog(ListedModels([broken])).resolve("half", Modality.TEXT)
 
 
 async def test_a_model_that_appears_later_is_found_without_a_restart():
-    source = Listed()
+    there = []
+    source = ListedModels(there)
     catalog = a_catalog(source)
     with pytest.raises(ModelNotFound):
         await catalog.resolve("new", Modality.TEXT)
-    source.there.append(a_model("new"))
+    there.append(a_model("new"))
     assert (await catalog.resolve("new", Modality.TEXT)).id == "new"
 
 
 async def test_of_two_models_with_one_id_the_earlier_source_wins():
     first, second = a_model("one", size_bytes=1), a_model("one", size_bytes=2)
-    assert (await a_catalog(Listed(first), Listed(second)).get("one")).size_bytes == 1
+    assert (await a_catalog(ListedModels([first]), ListedModels([second])).get("one")).size_bytes == 1
 
 
 async def test_a_model_that_a_provider_allows_need_not_be_listed():
-    catalog = a_catalog(Listed(open_prefix="remote/"))
+    catalog = a_catalog(ListedModels([], unlisted=[a_model("remote/any", provider="remote", origin="provider")]))
     assert (await catalog.resolve("remote/any", Modality.TEXT)).id == "remote/any"
     assert await catalog.list() == []
 
 
 async def test_a_list_says_what_is_loaded_now():
-    models = await a_catalog(Listed(a_model("warm"), a_model("cold"))).list()
+    models = await a_catalog(ListedModels([a_model("warm"), a_model("cold")])).list()
     assert [model.status for model in models] == [ModelStatus.LOADED, ModelStatus.AVAILABLE]
 
 
@@ -111,10 +98,12 @@ async def test_a_list_says_what_is_loaded_now():
 )
 async def test_filters_narrow_the_list(wanted, ids):
     catalog = a_catalog(
-        Listed(
-            a_model("warm"),
-            a_model("cold", capabilities=frozenset({"chat"})),
-            a_model("pictures", modality=Modality.IMAGE, provider="remote"),
+        ListedModels(
+            [
+                a_model("warm"),
+                a_model("cold", capabilities=frozenset({"chat"})),
+                a_model("pictures", modality=Modality.IMAGE, provider="remote"),
+            ]
         )
     )
     assert [model.id for model in await catalog.list(wanted)] == ids
@@ -122,4 +111,4 @@ async def test_filters_narrow_the_list(wanted, ids):
 
 async def test_an_unknown_model_is_not_found():
     with pytest.raises(NotFound, match="no model 'absent'"):
-        await a_catalog(Listed(a_model())).get("absent")
+        await a_catalog(ListedModels([a_model()])).get("absent")

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from pluggably.adapters.memory.generator import ScriptedGenerator
+from pluggably.adapters.memory.models import ListedModels
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.system import IdSequence, now
 from pluggably.application.catalog import Catalog
@@ -28,13 +29,11 @@ from pluggably.domain.parameters import TextParameters
 from pluggably.domain.session import TurnStatus
 from tests.builders import a_model
 
+TINY = a_model("tiny", parameters=frozenset({"max_tokens", "seed"}))
 
-class OneModel:
-    async def models(self):
-        return [a_model("tiny", parameters=frozenset({"max_tokens", "seed"}))]
 
-    def match(self, model_id):
-        return None
+class Idle:
+    """No model is loaded."""
 
     def status(self, model_id):
         return ModelStatus.AVAILABLE
@@ -46,7 +45,7 @@ class World:
     def __init__(self, generator: ScriptedGenerator, *, wait_s: float = 5) -> None:
         self.generator = generator
         self.store = MemorySessionStore()
-        new_id, catalog = IdSequence(), Catalog(sources=[OneModel()], runners=OneModel())
+        new_id, catalog = IdSequence(), Catalog(sources=[ListedModels([TINY])], runners=Idle())
         self.sessions = Sessions(store=self.store, catalog=catalog, clock=now, new_id=new_id)
         self.generate = Generate(
             catalog=catalog,
