@@ -1,5 +1,6 @@
 """`pluggably serve`: the HTTP service, until it is told to stop."""
 
+import gc
 import os
 import socket
 from types import FrameType
@@ -38,6 +39,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=settings.server.drain_s,
     )
@@ -55,6 +57,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then greet."""
         await super().startup(sockets)
+        _spare_the_collector()
         if self.started and self._greeting_url:
             await greet(self._service.catalog, self._greeting_url)
 
@@ -63,6 +66,15 @@ class Server(uvicorn.Server):
         self._service.app.drain()
         self.force_exit = self.should_exit
         self.should_exit = True
+
+
+def _spare_the_collector() -> None:
+    """Look for reference cycles less often, and never among what is there for good.
+
+    On the fast path it took a fifth of the gateway's time (`benchmarks.overhead`, with and without).
+    """
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _listen(settings: Settings) -> socket.socket:
