@@ -126,7 +126,7 @@ class SessionTurns:
                 await turn.fail("internal_error", "The gateway failed.")
                 raise
             finally:
-                await turn.fail(rules.CANCELLED, "The client went away before the turn ended.")
+                await turn.fail(rules.CANCELLED, "The client went away, or the service stopped, before the turn ended.")
 
 
 def owned(session: Session, principal_id: str) -> Session:
