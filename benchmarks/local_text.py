@@ -7,15 +7,15 @@ turns, so that a noisy machine is noisy for all of them; the medians count.
 import asyncio
 import json
 import os
-import statistics
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 
 import aiohttp
-from attrs import asdict, frozen
+from attrs import define, field, frozen
 
 from benchmarks.service import DEMO as DEMO_MODEL
 from benchmarks.service import serving
@@ -27,8 +27,9 @@ from pluggably.domain.parameters import TEXT_PARAMETERS, TextParameters
 
 DEMO = Path(".cache/models/SmolLM2-135M-Instruct.Q4_1.gguf")
 CONTEXT_TOKENS = 8192
-OUTPUT_TOKENS = 192
-ROUNDS = 5
+OUTPUT_TOKENS = 96
+PROMPT_ROUNDS = 3
+THROUGHPUT_ROUNDS = 9
 
 Turns = Sequence[tuple[Role, str]]
 
@@ -43,32 +44,27 @@ class Answer:
     total_s: float
 
 
-@frozen(kw_only=True)
+@define
 class Figures:
-    """What a layer does: tokens a second at 1 and at 8 requests, and seconds to the first token."""
+    """What a layer did, a value a round: tokens a second at 1 and at 8 requests, seconds to the first token."""
 
-    tokens_per_s: float
-    tokens_per_s_at_8: float
-    cold_s: float
-    next_turn_s: float
+    started_s: float
+    tokens_per_s: list[float] = field(factory=list)
+    tokens_per_s_at_8: list[float] = field(factory=list)
+    cold_s: list[float] = field(factory=list)
+    next_turn_s: list[float] = field(factory=list)
 
 
 Ask = Callable[[Turns, int], Awaitable[Answer]]
 """Asks a conversation greedily for at most that many tokens."""
 
 
-async def measure(ask: Ask, round_: int) -> Figures:
-    """One round of everything."""
+async def first_tokens(ask: Ask, round_: int) -> tuple[float, float]:
+    """Seconds to the first token of a prompt of about 1,000 tokens, and of the next turn on it."""
     story = f"Story {round_} of {id(ask)}. " + "The quick brown fox jumps over the lazy dog. " * 100
     cold = await ask([(Role.USER, story)], 16)
     turns = [(Role.USER, story), (Role.ASSISTANT, cold.text), (Role.USER, "And then?")]
-    next_turn = await ask(turns, 1)
-    return Figures(
-        tokens_per_s=await throughput(ask, 1),
-        tokens_per_s_at_8=await throughput(ask, 8),
-        cold_s=cold.first_s,
-        next_turn_s=next_turn.first_s,
-    )
+    return cold.first_s, (await ask(turns, 1)).first_s
 
 
 async def throughput(ask: Ask, concurrent: int) -> float:
@@ -202,47 +198,48 @@ class Clock:
 LAYERS = {"raw engine": raw_engine, "through the runners": local_runners, "over HTTP": over_http}
 
 
-async def run(path: Path) -> dict[str, tuple[float, list[Figures]]]:
-    """Of every layer the seconds to its first token from nothing (model load included), and its rounds."""
-    rounds: dict[str, list[Figures]] = {name: [] for name in LAYERS}
-    started = {}
+async def run(path: Path) -> dict[str, Figures]:
+    """The figures of every layer."""
+    figures = {}
     async with AsyncExitStack() as stack:
         asks = {}
         for name, layer in LAYERS.items():
             begun = perf_counter()
             asks[name] = await stack.enter_async_context(layer(path))
             await asks[name]([(Role.USER, "Hello!")], 1)
-            started[name] = perf_counter() - begun
-        for round_ in range(ROUNDS):
+            figures[name] = Figures(perf_counter() - begun)
+        for round_ in range(PROMPT_ROUNDS):
             for name, ask in asks.items():
-                rounds[name].append(await measure(ask, round_))
-    return {name: (started[name], rounds[name]) for name in LAYERS}
+                cold_s, next_turn_s = await first_tokens(ask, round_)
+                figures[name].cold_s.append(cold_s)
+                figures[name].next_turn_s.append(next_turn_s)
+        for _ in range(THROUGHPUT_ROUNDS):
+            for name, ask in asks.items():
+                figures[name].tokens_per_s.append(await throughput(ask, 1))
+            for name, ask in asks.items():
+                figures[name].tokens_per_s_at_8.append(await throughput(ask, 8))
+    return figures
 
 
-def median(rounds: Sequence[Figures]) -> Figures:
-    """The median of each figure."""
-    return Figures(**{name: statistics.median(getattr(it, name) for it in rounds) for name in asdict(rounds[0])})
-
-
-def share(mine: Sequence[Figures], raw: Sequence[Figures], name: str) -> str:
+def share(mine: Sequence[float], raw: Sequence[float]) -> str:
     """A figure as a share of the raw engine's in the same round: the median of the rounds."""
-    return f"{statistics.median(getattr(a, name) / getattr(b, name) for a, b in zip(mine, raw, strict=True)):.0%}"
+    return f"{median(a / b for a, b in zip(mine, raw, strict=True)):.0%}"
 
 
-def table(results: Mapping[str, tuple[float, list[Figures]]]) -> str:
+def table(figures: Mapping[str, Figures]) -> str:
     """A Markdown table."""
     lines = [
         "| llama.cpp | first answer from nothing s | tok/s at 1 | of raw | tok/s at 8 | of raw "
         "| first token, ~1k tokens cold ms | next turn ms |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    raw = results["raw engine"][1]
-    for name, (started_s, rounds) in results.items():
-        it = median(rounds)
+    raw = figures["raw engine"]
+    for name, it in figures.items():
         lines.append(
-            f"| {name} | {started_s:.2f} | {it.tokens_per_s:.0f} | {share(rounds, raw, 'tokens_per_s')} "
-            f"| {it.tokens_per_s_at_8:.0f} | {share(rounds, raw, 'tokens_per_s_at_8')} "
-            f"| {it.cold_s * 1000:.0f} | {it.next_turn_s * 1000:.0f} |"
+            f"| {name} | {it.started_s:.2f} "
+            f"| {median(it.tokens_per_s):.0f} | {share(it.tokens_per_s, raw.tokens_per_s)} "
+            f"| {median(it.tokens_per_s_at_8):.0f} | {share(it.tokens_per_s_at_8, raw.tokens_per_s_at_8)} "
+            f"| {median(it.cold_s) * 1000:.0f} | {median(it.next_turn_s) * 1000:.0f} |"
         )
     return "\n".join(lines)
 
