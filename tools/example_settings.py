@@ -3,7 +3,6 @@
 python -m tools.example_settings > pluggably.example.toml
 """
 
-import types
 import typing
 from collections.abc import Iterator, Mapping
 from textwrap import wrap
@@ -54,7 +53,7 @@ def _keys(section: type) -> Iterator[str]:
         if value is not None:
             yield f"{key} = {_toml(value)}"
         else:
-            yield f"# {key} = {_placeholder(section, key)}"
+            yield f"# {key} = {_toml(field.examples[0])}"
 
 
 def _fields(section: type) -> Iterator[tuple[str, Field]]:
@@ -72,12 +71,6 @@ def _described(field: Field) -> Iterator[str]:
 
 def _range(field: Field) -> str | None:
     return field.range if field.minimum is not None or field.maximum is not None else None
-
-
-def _placeholder(section: type, key: str) -> str:
-    hint = typing.get_type_hints(section)[key]
-    kinds = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    return "8" if int in kinds else '["data/models"]' if any(get_origin(kind) is tuple for kind in kinds) else '""'
 
 
 def _toml(value: Any) -> str:

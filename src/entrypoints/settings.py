@@ -52,7 +52,8 @@ class ModelSettings:
     """Which models there are, and which are meant by default."""
 
     folders: Annotated[
-        tuple[str, ...] | None, Field("Folders that are scanned for models; new ones go into the first.")
+        tuple[str, ...] | None,
+        Field("Folders that are scanned for models; new ones go into the first.", examples=(["data/models"],)),
     ] = None
     defaults: Annotated[
         Mapping[Modality, str],
@@ -69,7 +70,13 @@ class RunnerSettings:
     """How local models run."""
 
     memory_limit_bytes: Annotated[
-        int | None, Field("Memory for all loaded models together; absent: 80 % of the machine's.", 2**26, unit="bytes")
+        int | None,
+        Field(
+            "Memory for all loaded models together; absent: 80 % of the machine's.",
+            2**26,
+            unit="bytes",
+            examples=(8 * 2**30,),
+        ),
     ] = None
     keep_alive_s: Annotated[
         int, Field("Unload a model that nobody used for this long; 0: at once, -1: never.", -1, unit="seconds")
@@ -78,10 +85,17 @@ class RunnerSettings:
         int, Field("How many requests may wait for one model, beyond those that run; more are refused.", 0, 100_000)
     ] = 64
     parallel: Annotated[int, Field("How many requests one model works on at once.", 1, 256)] = 8
-    threads: Annotated[int | None, Field("Threads of each model; absent: one for each core.", 1, 1_024)] = None
+    threads: Annotated[
+        int | None, Field("Threads of each model; absent: one for each core.", 1, 1_024, examples=(4,))
+    ] = None
     context_length: Annotated[
         int | None,
-        Field("The longest conversation, with its answer; absent: what the model allows.", 128, unit="tokens"),
+        Field(
+            "The longest conversation, with its answer; absent: what the model allows.",
+            128,
+            unit="tokens",
+            examples=(8_192,),
+        ),
     ] = None
     engines: Annotated[
         Mapping[str, str], Field("More engines, or others: name = `module:Class`, or the name of an entry point.")
