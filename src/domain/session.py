@@ -15,7 +15,7 @@ cancelled or was interrupted stays in the history too, and never enters the cont
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from functools import reduce
+from functools import partial, reduce
 
 from attrs import evolve, field, frozen
 
@@ -172,11 +172,10 @@ class Session:
 
 def apply(session: Session, event: SessionEvent) -> Session:
     """Fold one event into the state. Total: whatever a stored stream holds can be folded."""
-    session = evolve(session, version=session.version + 1, last_activity_at=event.at)
+    after = partial(evolve, session, version=session.version + 1, last_activity_at=event.at)
     match event:
         case SessionOpened():
-            return evolve(
-                session,
+            return after(
                 owner=event.owner,
                 title=event.title,
                 instructions=event.instructions,
@@ -196,13 +195,13 @@ def apply(session: Session, event: SessionEvent) -> Session:
                 metadata=event.metadata,
                 requested_at=event.at,
             )
-            return evolve(session, turns=(*session.turns, turn))
+            return after(turns=(*session.turns, turn))
         case TurnCompleted() | TurnFailed():
-            return evolve(session, turns=(*session.turns[:-1], _ended(session.turns[-1], event)))
+            return after(turns=(*session.turns[:-1], _ended(session.turns[-1], event)))
         case SessionReset():
-            return evolve(session, turns=tuple(evolve(turn, in_context=False) for turn in session.turns))
+            return after(turns=tuple(evolve(turn, in_context=False) for turn in session.turns))
         case SessionClosed():
-            return evolve(session, status=SessionStatus.CLOSED, closed_at=event.at)
+            return after(status=SessionStatus.CLOSED, closed_at=event.at)
 
 
 def _ended(turn: Turn, event: TurnCompleted | TurnFailed) -> Turn:
