@@ -6,7 +6,9 @@ The state of a stored event, format 1:
 
 The hash is over the session's id, the version, the topic and everything that follows it in the state. The header is
 JSON that can be read without the key: the event's id, who caused it, when it was recorded, and the hash of the event
-before. So the chain can be checked after the key is destroyed, and a byte that was altered shows in the event it is in.
+before. So the chain can be checked after the key is destroyed. A byte that was altered shows in the event it is in; if
+its hash was made anew as well, in the next event, which names the hash that was.
+
 The values are sealed (AES-256-GCM) and bound to all of id, version, topic and header: bytes moved to another place, or
 given another author, do not open.
 
@@ -71,11 +73,19 @@ class SessionMapper(Mapper[str]):
         )
 
     def to_domain_event(self, stored: StoredEvent) -> ChainedEvent:
-        """Unseal an event.
+        """Unseal an event, with who caused it and when; raises as `to_event`."""
+        header, event = self._unsealed(stored)
+        return _chained(stored, self.transcoder.decode(header), event)
+
+    def to_event(self, stored: StoredEvent) -> SessionEvent:
+        """Unseal an event alone, which is all that a fold needs.
 
         Raises:
             GatewayError: it was altered since it was stored, or a newer version of the gateway wrote it.
         """
+        return self._unsealed(stored)[1]
+
+    def _unsealed(self, stored: StoredEvent) -> tuple[bytes, SessionEvent]:
         session_id, version = str(stored.originator_id), stored.originator_version
         try:
             header, sealed = _split(stored.state)
@@ -85,7 +95,7 @@ class SessionMapper(Mapper[str]):
             raise GatewayError(
                 detail=f"Event {version} of session {session_id} is not as it was stored: verify the session."
             ) from exc
-        return _chained(stored, self.transcoder.decode(header), from_stored(stored.topic, values))
+        return header, from_stored(stored.topic, values)
 
 
 def recorded(chained: ChainedEvent, stored: StoredEvent) -> RecordedEvent:

@@ -27,7 +27,7 @@ from ...application.ports import (
     Verification,
 )
 from ...domain.errors import Draining, GatewayError, InsufficientStorage, NotFound, VersionConflict
-from ...domain.session import Session, SessionEvent, apply
+from ...domain.session import Session, SessionEvent, apply, fold
 from ..system import IdSequence, now
 from .keyring import Keyring
 from .list_row import ListRow, to_row, to_summary
@@ -82,13 +82,15 @@ class SqliteSessionStore:
 
     async def active(self) -> Sequence[str]:
         """The ids of all sessions whose last turn has not ended."""
-        return await self._run(self._recorder.active)
+        return await self._run(self._active)
 
     async def close(self) -> None:
         """Finish what was begun, then let go of the files."""
         await asyncio.to_thread(self._opened.close)
 
     async def _run(self, work: Callable[[], T]) -> T:
+        """Work on a thread. Whoever is cancelled while waiting does not learn the outcome: begun work is finished."""
+
         def run() -> T:
             with _as_domain_errors():
                 return work()
@@ -114,7 +116,7 @@ class SqliteSessionStore:
         for event in events:
             stored.append(mapper.to_stored_event(self._chained(session, event, provenance, tip)))
             # The state is folded from the bytes: whatever they could not give back is noticed before it is stored.
-            session, tip = apply(session, mapper.to_domain_event(stored[-1]).event), hash_of(stored[-1])
+            session, tip = apply(session, mapper.to_event(stored[-1])), hash_of(stored[-1])
         try:
             self._recorder.insert_events(stored, row=to_row(session, tip=tip, key=key))
         except IntegrityError as exc:
@@ -133,23 +135,24 @@ class SqliteSessionStore:
         )
 
     def _load(self, session_id: str, at_version: int | None) -> Session:
-        mapper, session = self._mapper(session_id), Session(id=session_id)
-        for stored in self._recorder.select_events(session_id, lte=at_version):
-            if stored.originator_version != session.version + 1:
-                raise GatewayError(detail=f"Event {session.version + 1} of session {session_id} is missing.")
-            session = apply(session, mapper.to_domain_event(stored).event)
-        if session.version == 0 and at_version is None:
-            raise NotFound.of("session", session_id)
-        if at_version not in (None, session.version) or session.version == 0:
-            raise NotFound(detail=f"Session {session_id} has no version {at_version}.")
-        return session
+        mapper, row = self._mapper(session_id), self._known(session_id)
+        version = row.version if at_version is None else at_version
+        if not 1 <= version <= row.version:
+            raise NotFound(detail=f"Session {session_id} has no version {version}: it is at {row.version}.")
+        return fold(session_id, map(mapper.to_event, self._stored(session_id, 0, version)))
 
     def _history(self, session_id: str, after: int, limit: int | None) -> tuple[RecordedEvent, ...]:
-        mapper = self._mapper(session_id)
-        stored_events = self._recorder.select_events(session_id, gt=after, limit=limit)
-        if not stored_events and self._recorder.row(session_id) is None:
-            raise NotFound.of("session", session_id)
+        mapper, last = self._mapper(session_id), self._known(session_id).version
+        first = max(after, 0)
+        stored_events = self._stored(session_id, first, last if limit is None else min(last, first + limit))
         return tuple(recorded(mapper.to_domain_event(stored), stored) for stored in stored_events)
+
+    def _stored(self, session_id: str, after: int, upto: int) -> Sequence[StoredEvent]:
+        """The events of these versions, every one: a stream that lost some is not answered as if it were whole."""
+        stored_events = self._recorder.select_events(session_id, gt=after, lte=upto)
+        if missing := set(range(after + 1, upto + 1)) - {stored.originator_version for stored in stored_events}:
+            raise GatewayError(detail=f"Event {min(missing)} of session {session_id} is missing: verify the session.")
+        return stored_events
 
     def _verify(self, session_id: str) -> Verification:
         row, stored_events = self._recorder.row(session_id), self._recorder.select_events(session_id)
@@ -164,9 +167,18 @@ class SqliteSessionStore:
         found = tuple(islice(readable, query.limit + 1))
         return SessionPage(sessions=found[: query.limit], has_more=len(found) > query.limit)
 
+    def _active(self) -> tuple[str, ...]:
+        return tuple(session_id for session_id in self._recorder.active() if self._keyring.get(session_id))
+
     def _summary(self, row: ListRow) -> SessionSummary | None:
         key = self._keyring.get(row.id)
         return to_summary(row, key=key) if key else None
+
+    def _known(self, session_id: str) -> ListRow:
+        row = self._recorder.row(session_id)
+        if row is None:
+            raise NotFound.of("session", session_id)
+        return row
 
     def _mapper(self, session_id: str) -> SessionMapper:
         key = self._keyring.get(session_id)

@@ -111,6 +111,16 @@ class SessionsInStores(RuleBasedStateMachine):
                 return
             raise AssertionError("a late write was stored")
 
+    @rule(data=st.data())
+    def look_back(self, data):
+        """Load the session as it was at one of its versions."""
+        if not self.events:
+            return
+        version = data.draw(st.integers(1, len(self.events)))
+        for store in self.stores:
+            was = self.runner.run(store.load("ses_a", at_version=version))
+            assert was == fold("ses_a", self.events[:version])
+
     @invariant()
     def every_store_holds_what_the_domain_says(self):
         for store in self.stores:

@@ -5,11 +5,12 @@ import os
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 
 from pluggably.adapters.sessions.keyring import Keyring
+from pluggably.adapters.sessions.sqlite import SqliteSessionRecorder
 from pluggably.adapters.sessions.store import SqliteSessionStore
 from pluggably.application.ports import SessionQuery
 from pluggably.domain.errors import Draining, GatewayError, NotFound
@@ -17,6 +18,8 @@ from pluggably.domain.session import Session
 
 from ...contracts.session_store import a_stored_session, an_eventful_session
 from ...session_builders import ALICE, ask, at, opened
+
+DURABLE = {"journal_mode": "wal", "synchronous": 2}  # 2 is FULL
 
 SECOND_PROCESS = """
 import sys
@@ -93,6 +96,15 @@ async def test_a_session_whose_key_is_destroyed_is_gone_and_its_chain_still_veri
     page = await store.find(SessionQuery(owner="alice", limit=1))
     assert ([it.id for it in page.sessions], page.has_more) == ([kept.id], False)
     assert await store.load(kept.id) == kept
+
+
+async def test_a_turn_of_an_erased_session_is_not_left_to_be_ended(reopened, tmp_path):
+    store = await reopened()
+    for name in ("ses_a", "ses_b"):
+        session = await a_stored_session(store, name)
+        await store.append(session, ask(session), ALICE)
+    destroy_key(tmp_path, "ses_a")
+    assert await (await reopened()).active() == ("ses_b",)
 
 
 def test_a_destroyed_key_is_in_no_file_any_more_and_never_comes_back(tmp_path):
@@ -200,6 +212,17 @@ async def test_an_append_whose_caller_went_away_is_stored_whole_or_not_at_all(re
     found = await store.verify(session.id)
     assert found.valid
     assert found.events == (await store.load(session.id)).version in (1, 2)
+
+
+def test_every_connection_has_what_it_commits_on_the_disk(tmp_path):
+    recorder = SqliteSessionRecorder(tmp_path / "sessions.sqlite")
+    with ExitStack() as held:
+        for _ in range(3):
+            cursor = held.enter_context(recorder.datastore.transaction(commit=False))
+            for name, value in DURABLE.items():
+                cursor.execute(f"PRAGMA {name}")
+                assert cursor.fetchone()[0] == value
+    recorder.close()
 
 
 async def test_numbers_of_events_are_never_given_twice(reopened, tmp_path):

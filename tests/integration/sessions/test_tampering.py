@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ async def load(folder: Path, session_id: str = "ses_a"):
         await store.close()
 
 
+async def history(folder: Path, **piece: int):
+    store = SqliteSessionStore(folder)
+    try:
+        return await store.history("ses_a", **piece)
+    finally:
+        await store.close()
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(version=st.integers(1, VERSIONS), place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 async def test_any_byte_that_was_changed(folder, version, place, flip):
@@ -62,6 +71,30 @@ async def test_any_byte_that_was_changed(folder, version, place, flip):
     assert await broken_at(folder, "ses_b") is None
     on_disk(folder, update, original, version)
     assert await broken_at(folder) is None
+
+
+def forged(state: bytes, version: int, topic: str) -> bytes:
+    """The state with its last byte changed and a hash that is right again, which needs no key."""
+    body = state[32:-1] + bytes([state[-1] ^ 1])
+    place = f'["ses_a",{version},"{topic}"]'.encode()
+    assert sha256(place + state[32:]).digest() == state[:32]
+    return sha256(place + body).digest() + body
+
+
+@pytest.mark.parametrize(("version", "topic"), [(1, "session.opened.v1"), (4, "turn.requested.v1")])
+async def test_an_event_that_was_changed_together_with_its_hash_shows_in_the_next_one(folder, version, topic):
+    ((state,),) = on_disk(folder, STATE, "ses_a", version)
+    on_disk(folder, "UPDATE stored_events SET state = ? WHERE state = ?", forged(state, version, topic), state)
+    assert await broken_at(folder) == version + 1
+    with pytest.raises(GatewayError, match=f"Event {version} of session ses_a"):
+        await load(folder)
+
+
+async def test_a_last_event_that_was_changed_together_with_its_hash_shows_in_the_list(folder):
+    ((state,),) = on_disk(folder, STATE, "ses_a", VERSIONS)
+    changed = forged(state, VERSIONS, "turn.completed.v1")
+    on_disk(folder, "UPDATE stored_events SET state = ? WHERE state = ?", changed, state)
+    assert await broken_at(folder) == VERSIONS
 
 
 async def test_sealed_bytes_that_were_changed_are_not_folded_either(folder):
@@ -86,9 +119,19 @@ async def test_an_event_that_was_deleted(folder, version):
     assert await broken_at(folder) == version
 
 
-async def test_a_gap_is_not_folded(folder):
-    on_disk(folder, "DELETE FROM stored_events WHERE originator_id = 'ses_a' AND originator_version = 4")
-    with pytest.raises(GatewayError, match="Event 4 of session ses_a is missing"):
+@pytest.mark.parametrize("version", [1, 4, VERSIONS])
+async def test_what_is_left_of_a_stream_is_not_shown_as_the_whole(folder, version):
+    on_disk(folder, "DELETE FROM stored_events WHERE originator_id = 'ses_a' AND originator_version = ?", version)
+    pieces = ({}, {"after": version - 1, "limit": 1})
+    for read in (lambda: load(folder), *(lambda piece=piece: history(folder, **piece) for piece in pieces)):
+        with pytest.raises(GatewayError, match=f"Event {version} of session ses_a is missing"):
+            await read()
+
+
+async def test_every_event_that_was_deleted(folder):
+    on_disk(folder, "DELETE FROM stored_events WHERE originator_id = 'ses_a'")
+    assert await broken_at(folder) == 1
+    with pytest.raises(GatewayError, match="Event 1 of session ses_a is missing"):
         await load(folder)
 
 
