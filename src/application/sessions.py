@@ -6,6 +6,7 @@ from attrs import define, field, frozen
 
 from ..domain import session as rules
 from ..domain.access import Principal
+from ..domain.errors import GatewayError
 from ..domain.model import Modality
 from ..domain.session import Session, SessionEvent, SessionOpened
 from .catalog import Catalog
@@ -30,6 +31,14 @@ class OpenSession:
     instructions: str | None = None
     defaults: Mapping[Modality, str] = field(factory=dict)
     metadata: Mapping[str, str] = field(factory=dict)
+
+
+@frozen
+class Sweep:
+    """What became of the turns that an earlier run left behind, by session."""
+
+    ended: tuple[str, ...]
+    unreadable: tuple[tuple[str, GatewayError], ...]
 
 
 @define(kw_only=True)
@@ -112,18 +121,22 @@ class Sessions:
         await self.get(session_id, principal)
         return await self.store.verify(session_id)
 
-    async def end_interrupted_turns(self) -> int:
+    async def end_interrupted_turns(self) -> Sweep:
         """End the turns that an earlier run of the service left behind; to be called before the first request.
 
-        Returns:
-            How many there were.
+        A session that cannot be read does not keep the service from starting: it stays as it is, and is told of.
         """
-        interrupted = await self.store.active()
-        for session_id in interrupted:
-            session = await self.store.load(session_id)
+        ended, unreadable = [], []
+        for session_id in await self.store.active():
+            try:
+                session = await self.store.load(session_id)
+            except GatewayError as error:
+                unreadable.append((session_id, error))
+                continue
             provenance = Provenance(actor="system", method="start", request_id="start")
             await self.store.append(session, rules.interrupt(session, at=self.clock()), provenance)
-        return len(interrupted)
+            ended.append(session_id)
+        return Sweep(tuple(ended), tuple(unreadable))
 
     async def _change(
         self,

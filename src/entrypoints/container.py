@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from attrs import frozen
 from dependency_injector import containers, providers
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from .http.app import Application
 
 STORES = ("sqlite", "memory")
+
+_log = structlog.get_logger()
 
 
 def _engines(settings: Settings) -> "dict[str, EngineSpec]":
@@ -174,7 +177,9 @@ async def running(container: Container) -> AsyncIterator[None]:
         stack.push_async_callback(container.session_store().close)
         for generator in container.generators().values():
             stack.push_async_callback(generator.close)
-        await container.sessions().end_interrupted_turns()
+        sweep = await container.sessions().end_interrupted_turns()
+        for session_id, error in sweep.unreadable:
+            _log.error("session.unreadable", session=session_id, error=str(error))
         await container.catalog().refresh()
         yield
 

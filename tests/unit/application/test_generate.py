@@ -15,6 +15,7 @@ from pluggably.application.sessions import OpenSession, Sessions
 from pluggably.application.turns import SessionLocks, SessionTurns
 from pluggably.domain.access import LOCAL_OPERATOR, Principal
 from pluggably.domain.errors import (
+    GatewayError,
     InvalidRequest,
     ModelNotFound,
     NotFound,
@@ -37,6 +38,19 @@ class Idle:
 
     def status(self, model_id):
         return ModelStatus.AVAILABLE
+
+
+class Damaged:
+    """A store in which one session cannot be read."""
+
+    def __init__(self, store, session_id):
+        self.active, self.append = store.active, store.append
+        self._store, self._session_id = store, session_id
+
+    async def load(self, session_id):
+        if session_id == self._session_id:
+            raise GatewayError(detail="Event 2 is not as it was stored.")
+        return await self._store.load(session_id)
 
 
 class World:
@@ -235,7 +249,18 @@ async def test_turns_that_an_earlier_run_left_are_ended_as_interrupted(world):
     session_id = await world.open()
     leftover = world.begin(session_id=session_id)
     await leftover.__aenter__()  # never left: the process died here
-    assert await world.sessions.end_interrupted_turns() == 1
+    assert (await world.sessions.end_interrupted_turns()).ended == (session_id,)
     turn = (await world.session(session_id)).turns[0]
     assert (turn.status, turn.error_code) == (TurnStatus.FAILED, "interrupted")
-    assert await world.sessions.end_interrupted_turns() == 0
+    assert (await world.sessions.end_interrupted_turns()).ended == ()
+
+
+async def test_a_session_that_cannot_be_read_does_not_keep_the_others_from_being_mended(world):
+    broken, whole = await world.open(), await world.open()
+    leftovers = [world.begin(session_id=session_id) for session_id in (broken, whole)]
+    for leftover in leftovers:
+        await leftover.__aenter__()
+    world.sessions.store = Damaged(world.store, broken)
+    sweep = await world.sessions.end_interrupted_turns()
+    assert sweep.ended == (whole,)
+    assert [session_id for session_id, _ in sweep.unreadable] == [broken]
