@@ -19,7 +19,7 @@ def chat(client: Client, *, model: str | None, session_id: str | None) -> None:
     Raises:
         GatewayError: the service is not there, or the session is not.
     """
-    out = Console(highlight=False, soft_wrap=True)
+    out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     session = client.get(f"/sessions/{session_id}") if session_id else client.post("/sessions", {"title": "Chat"})
     if out.is_terminal and sys.stdin.isatty():
         out.print(f"Session [bold]{session['id']}[/]. {COMMANDS}\n")

@@ -26,7 +26,9 @@ def pluggably(*words, said="", cwd=None, **environ):
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory, demo_gguf):
-    with Service(tmp_path_factory.mktemp("cli"), demo_gguf.parent) as running:
+    # `chat` sets no limit, and the model may ramble: a short context ends every answer soon.
+    short = {"PLUGGABLY_RUNNERS__CONTEXT_LENGTH": "256"}
+    with Service(tmp_path_factory.mktemp("cli"), demo_gguf.parent, environ=short) as running:
         yield running
 
 
