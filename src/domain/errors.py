@@ -12,6 +12,7 @@ GatewayError
 ├── Conflict                    the thing is not in the state that the request needs
 │   ├── SessionClosed
 │   ├── SessionBusy
+│   ├── SessionFull
 │   └── VersionConflict
 ├── Unavailable                 the request is fine: try it later
 │   ├── Overloaded
@@ -159,6 +160,12 @@ class SessionBusy(Conflict):
 
     code = "session_busy"
     retryable = True
+
+
+class SessionFull(Conflict):
+    """The session has as many events as a session may have."""
+
+    code = "session_full"
 
 
 class VersionConflict(Conflict):

@@ -16,8 +16,13 @@ from cattrs.strategies import configure_tagged_union
 from ...domain.errors import GatewayError
 from ...domain.generation import ImagePart, Part, TextPart, ToolCallPart, ToolResultPart
 from ...domain.session import (
+    ContextCut,
+    SessionArchived,
+    SessionChanged,
     SessionClosed,
+    SessionContinued,
     SessionEvent,
+    SessionForked,
     SessionOpened,
     SessionReset,
     TurnCompleted,
@@ -29,15 +34,22 @@ Values = dict[str, Any]
 """An event as JSON values: what its fields hold, without its topic."""
 
 TOPICS: dict[str, type[SessionEvent]] = {
-    "session.opened.v1": SessionOpened,
+    "session.opened.v2": SessionOpened,
+    "session.changed.v1": SessionChanged,
+    "context.cut.v1": ContextCut,
     "turn.requested.v1": TurnRequested,
     "turn.completed.v1": TurnCompleted,
     "turn.failed.v1": TurnFailed,
     "session.reset.v1": SessionReset,
     "session.closed.v1": SessionClosed,
+    "session.archived.v1": SessionArchived,
+    "session.forked.v1": SessionForked,
+    "session.continued.v1": SessionContinued,
 }
 
-UPCASTERS: dict[str, tuple[str, Callable[[Values], Values]]] = {}
+UPCASTERS: dict[str, tuple[str, Callable[[Values], Values]]] = {
+    "session.opened.v1": ("session.opened.v2", lambda values: values),  # v2 added fields, all of which have defaults
+}
 """For each old topic the one that followed it, and how its values become the new ones."""
 
 PART_TAGS: dict[type[Part], str] = {

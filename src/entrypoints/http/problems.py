@@ -32,6 +32,7 @@ STATUSES = {
     "method_not_allowed": 405,
     "session_closed": 409,
     "session_busy": 409,
+    "session_full": 409,
     "version_conflict": 412,
     "request_too_large": 413,
     "unsupported_media_type": 415,

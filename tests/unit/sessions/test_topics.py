@@ -10,13 +10,26 @@ from pluggably.adapters.sessions.canonical_json import CanonicalJson
 from pluggably.adapters.sessions.topics import PART_TAGS, TOPICS, from_stored, to_stored
 from pluggably.domain.errors import GatewayError
 from pluggably.domain.generation import Part
-from pluggably.domain.session import SessionEvent, SessionReset, SessionStatus, TurnStatus, context, fold
+from pluggably.domain.session import (
+    ContextPolicy,
+    ContextStrategy,
+    Origin,
+    SessionEvent,
+    SessionReset,
+    SessionStatus,
+    TurnStatus,
+    context,
+    fold,
+)
 
 from ...session_builders import EVERY_PART, NOON, at
 
-GOLDEN_V1 = [
-    msgspec.json.decode(line) for line in (Path(__file__).parent / "golden_v1.jsonl").read_bytes().splitlines()
-]
+
+def golden(name: str) -> list[dict]:
+    return [msgspec.json.decode(line) for line in (Path(__file__).parent / name).read_bytes().splitlines()]
+
+
+GOLDEN_V1, GOLDEN_V2 = golden("golden_v1.jsonl"), golden("golden_v2.jsonl")
 
 
 def test_a_stream_of_version_1_replays_for_ever():
@@ -30,8 +43,18 @@ def test_a_stream_of_version_1_replays_for_ever():
     assert [message.text for message in context(session)] == ["Be brief."]
 
 
-def test_events_are_still_written_as_version_1_was():
-    for it in GOLDEN_V1:
+def test_a_stream_of_version_2_replays_for_ever():
+    session = fold("ses_a", [from_stored(it["topic"], it["values"]) for it in GOLDEN_V2])
+    assert (session.version, session.status, session.closed_at) == (12, SessionStatus.ARCHIVED, at(8))
+    assert (session.title, session.metadata) == ("Other", {"a": "b"})
+    assert session.context == ContextPolicy(ContextStrategy.LAST_TURNS, 1)
+    assert session.forked_from == Origin(session_id="ses_o", version=3)
+    assert (session.forks, session.continued_by) == (("ses_b",), ("ses_c",))
+    assert [turn.generation_id for turn in session.turns] == ["gen_1", "gen_2", "gen_3"]
+
+
+def test_events_are_still_written_as_version_2_was():
+    for it in GOLDEN_V2:
         assert to_stored(from_stored(it["topic"], it["values"])) == (it["topic"], it["values"])
 
 
@@ -39,11 +62,11 @@ def test_every_event_and_every_part_has_a_name_of_its_own():
     assert set(TOPICS.values()) == set(SessionEvent.__args__)
     assert set(PART_TAGS) == set(Part.__args__)
     assert len(set(PART_TAGS.values())) == len(PART_TAGS)
-    assert {it["topic"] for it in GOLDEN_V1} == set(TOPICS)
+    assert {it["topic"] for it in GOLDEN_V2} == set(TOPICS)
 
 
 def test_no_python_name_is_stored():
-    stored = CanonicalJson().encode([to_stored(from_stored(it["topic"], it["values"])) for it in GOLDEN_V1]).decode()
+    stored = CanonicalJson().encode([to_stored(from_stored(it["topic"], it["values"])) for it in GOLDEN_V2]).decode()
     names = [it.__name__ for it in (*TOPICS.values(), *PART_TAGS)]
     assert not [name for name in names if name in stored]
 

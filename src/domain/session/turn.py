@@ -1,0 +1,43 @@
+"""A turn: one request of a session, and what became of it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+from attrs import field, frozen
+
+from ..generation import Attempt, FinishReason, Message, Part, Usage
+from ..model import Modality
+
+
+class TurnStatus(StrEnum):
+    """How far a turn is."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@frozen(kw_only=True)
+class Turn:
+    """One request and what became of it. `in_context`: later turns are told of it."""
+
+    number: int
+    generation_id: str
+    modality: Modality
+    status: TurnStatus
+    model: str
+    messages: tuple[Message, ...]
+    requested_at: datetime
+    parameters: Mapping[str, object] = field(factory=dict)
+    metadata: Mapping[str, str] = field(factory=dict)
+    output: tuple[Part, ...] = ()
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+    seed: int | None = None
+    attempts: tuple[Attempt, ...] = ()
+    error_code: str | None = None
+    error_detail: str | None = None
+    ended_at: datetime | None = None
+    in_context: bool = False
