@@ -82,7 +82,9 @@ class Generate:
             selector = command.model or session.defaults.get(command.modality)
             model = await self.catalog.resolve(selector, command.modality)
             require_honoured(model, command.parameters)
-            running.prepare(model, rules.context(session) + command.messages, self.generators[model.provider])
+            running.prepare(
+                model, rules.context(session, command.messages) + command.messages, self.generators[model.provider]
+            )
             return rules.request_turn(
                 session,
                 generation_id=running.id,
@@ -92,6 +94,7 @@ class Generate:
                 parameters=given(command.parameters),
                 metadata=command.metadata,
                 at=self.clock(),
+                max_events=self.turns.max_events,
             )
 
         provenance = Provenance(actor=principal.id, method=principal.method, request_id=request_id)

@@ -1,14 +1,16 @@
 """Open sessions, look at them, and end them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from ..domain import session as rules
 from ..domain.access import Principal
 from ..domain.errors import GatewayError
 from ..domain.model import Modality
-from ..domain.session import Session, SessionEvent, SessionOpened
+from ..domain.session import ContextPolicy, Session, SessionEvent, SessionOpened
 from .catalog import Catalog
 from .ports import (
     Clock,
@@ -20,17 +22,22 @@ from .ports import (
     SessionStore,
     Verification,
 )
-from .turns import owned, to_its_end
+from .turns import SessionLocks, owned, to_its_end
 
 
 @frozen(kw_only=True)
 class OpenSession:
-    """A session to open; `instructions` are the system message of its every turn."""
+    """A session to open; `instructions` are the system message of its every turn.
+
+    One that is `continued_from` another has that one's instructions, defaults and context policy where it names none.
+    """
 
     title: str | None = None
     instructions: str | None = None
     defaults: Mapping[Modality, str] = field(factory=dict)
     metadata: Mapping[str, str] = field(factory=dict)
+    context: ContextPolicy | None = None
+    continued_from: str | None = None
 
 
 @frozen
@@ -47,6 +54,7 @@ class Sessions:
 
     store: SessionStore
     catalog: Catalog
+    locks: SessionLocks
     clock: Clock
     new_id: IdFactory
 
@@ -55,21 +63,55 @@ class Sessions:
 
         Raises:
             Rejected: a default names no model of its modality.
+            NotFound: there is no session to continue.
+            SessionBusy: the session to continue has a turn that did not end in time.
         """
-        defaults = {
-            modality: (await self.catalog.resolve(name, modality)).id for modality, name in command.defaults.items()
-        }
-        opened = SessionOpened(
-            owner=principal.id,
-            title=command.title,
-            instructions=command.instructions,
-            defaults=defaults,
-            metadata=command.metadata,
-            at=self.clock(),
-        )
-        return await to_its_end(
-            self.store.append(Session(id=self.new_id("ses")), (opened,), _provenance(principal, request_id))
-        )
+        defaults = await self._resolved(command.defaults)
+        if command.continued_from is None:
+            return await self._open(self._opened(command, defaults, principal), principal, request_id)
+        async with self.locks.hold(command.continued_from, principal.id):
+            before = await self.get(command.continued_from, principal)
+            opened = evolve(
+                self._opened(command, defaults or before.defaults, principal),
+                instructions=command.instructions if command.instructions is not None else before.instructions,
+                context=command.context or before.context,
+            )
+            return await self._open_beside(before, opened, rules.tell_continuation, principal, request_id)
+
+    async def fork(
+        self, session_id: str, principal: Principal, request_id: str, version: int | None, at_version: int | None
+    ) -> Session:
+        """Open a copy of a session as it is, or as it was at a version; the original goes on as it was.
+
+        Raises:
+            NotFound: no such session, or no such version.
+            SessionBusy: a turn of it did not end in time.
+            VersionConflict: the session is not at `version`.
+        """
+        async with self.locks.hold(session_id, principal.id):
+            session = await self.get(session_id, principal)
+            rules.expect_version(session, version)
+            then = session if at_version is None else await self.get(session_id, principal, at_version=at_version)
+            (opened,) = rules.fork(then, at=self.clock())
+            return await self._open_beside(session, opened, rules.tell_fork, principal, request_id)
+
+    async def change(
+        self, session_id: str, changes: rules.Changes, principal: Principal, request_id: str, version: int | None
+    ) -> Session:
+        """Change what a session is called and how it goes on.
+
+        Raises:
+            NotFound, SessionClosed, SessionBusy: as they say.
+            Rejected: a default names no model of its modality.
+            VersionConflict: the session is not at `version`.
+        """
+        if changes.defaults is not None:
+            changes = evolve(changes, defaults=await self._resolved(changes.defaults))
+
+        def decide(session: Session, *, at: datetime) -> Sequence[SessionEvent]:
+            return rules.change(session, changes, at=at)
+
+        return await self._change(session_id, principal, request_id, version, decide)
 
     async def find(self, query: SessionQuery) -> SessionPage:
         """The owner's sessions that match, last active first."""
@@ -100,6 +142,15 @@ class Sessions:
             VersionConflict: the session is not at `version`.
         """
         return await self._change(session_id, principal, request_id, version, rules.close)
+
+    async def archive(self, session_id: str, principal: Principal, request_id: str, version: int | None) -> Session:
+        """Take no more turns and put the session away; archiving twice is the same as once.
+
+        Raises:
+            NotFound, SessionBusy: as they say.
+            VersionConflict: the session is not at `version`.
+        """
+        return await self._change(session_id, principal, request_id, version, rules.archive)
 
     async def history(
         self, session_id: str, principal: Principal, *, after: int = 0, limit: int | None = None
@@ -139,19 +190,63 @@ class Sessions:
         return Sweep(tuple(ended), tuple(unreadable))
 
     async def _change(
-        self,
-        session_id: str,
-        principal: Principal,
-        request_id: str,
-        version: int | None,
-        decide: "Callable[..., Sequence[SessionEvent]]",
+        self, session_id: str, principal: Principal, request_id: str, version: int | None, decide: "Decide"
     ) -> Session:
-        session = await self.get(session_id, principal)
-        rules.expect_version(session, version)
-        events = decide(session, at=self.clock())
-        if not events:
-            return session
-        return await to_its_end(self.store.append(session, events, _provenance(principal, request_id)))
+        async with self.locks.hold(session_id, principal.id):
+            session = await self.get(session_id, principal)
+            rules.expect_version(session, version)
+            events = decide(session, at=self.clock())
+            if not events:
+                return session
+            return await to_its_end(self.store.append(session, events, _provenance(principal, request_id)))
+
+    async def _open(self, opened: SessionOpened, principal: Principal, request_id: str) -> Session:
+        session = Session(id=self.new_id("ses"))
+        return await to_its_end(self.store.append(session, (opened,), _provenance(principal, request_id)))
+
+    async def _open_beside(
+        self, session: Session, opened: SessionOpened, tell: "Tell", principal: Principal, request_id: str
+    ) -> Session:
+        """Open a session, and record in the one that it came from that it did; neither if that one is busy."""
+        new = Session(id=self.new_id("ses"))
+        told = tell(session, rules.apply(new, opened), at=self.clock())
+
+        async def both() -> Session:
+            provenance = _provenance(principal, request_id)
+            made = await self.store.append(new, (opened,), provenance)
+            await self.store.append(session, told, provenance)
+            return made
+
+        return await to_its_end(both())
+
+    def _opened(self, command: OpenSession, defaults: Mapping[Modality, str], principal: Principal) -> SessionOpened:
+        return SessionOpened(
+            owner=principal.id,
+            title=command.title,
+            instructions=command.instructions,
+            defaults=defaults,
+            metadata=command.metadata,
+            context=command.context or ContextPolicy(),
+            continued_from=command.continued_from,
+            at=self.clock(),
+        )
+
+    async def _resolved(self, defaults: Mapping[Modality, str]) -> dict[Modality, str]:
+        return {modality: (await self.catalog.resolve(name, modality)).id for modality, name in defaults.items()}
+
+
+class Decide(Protocol):
+    """A decision of the domain, ready to be made."""
+
+    def __call__(self, session: Session, *, at: datetime) -> Sequence[SessionEvent]:
+        """The events to append."""
+
+
+class Tell(Protocol):
+    """What a session is told of another one that began beside it."""
+
+    def __call__(self, session: Session, other: Session, /, *, at: datetime) -> Sequence[SessionEvent]:
+        """The events to append."""
 
 
 def _provenance(principal: Principal, request_id: str) -> Provenance:

@@ -16,6 +16,9 @@ from .ports import Clock, Provenance, SessionStore
 
 T = TypeVar("T")
 
+WARN_AT = 0.8
+"""The share of a session's events after which its turns warn that it will be full."""
+
 
 class SessionLocks:
     """A lock for each session that somebody in this process works on, given in the order of asking."""
@@ -23,18 +26,19 @@ class SessionLocks:
     def __init__(self, wait_s: float) -> None:
         """`wait_s` is how long to wait for a session before giving up."""
         self._wait_s = wait_s
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._users: dict[str, int] = {}
+        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._users: dict[tuple[str, str], int] = {}
 
     @asynccontextmanager
-    async def hold(self, session_id: str) -> AsyncIterator[None]:
-        """Hold the session's lock.
+    async def hold(self, session_id: str, principal_id: str) -> AsyncIterator[None]:
+        """Hold the session's lock, as that principal sees it: whoever does not own a session never waits for it.
 
         Raises:
             SessionBusy: it was not free in time.
         """
-        lock = self._locks.setdefault(session_id, asyncio.Lock())
-        self._users[session_id] = self._users.get(session_id, 0) + 1
+        place = (principal_id, session_id)
+        lock = self._locks.setdefault(place, asyncio.Lock())
+        self._users[place] = self._users.get(place, 0) + 1
         try:
             try:
                 async with asyncio.timeout(self._wait_s):
@@ -49,9 +53,9 @@ class SessionLocks:
             finally:
                 lock.release()
         finally:
-            self._users[session_id] -= 1
-            if not self._users[session_id]:
-                del self._users[session_id], self._locks[session_id]
+            self._users[place] -= 1
+            if not self._users[place]:
+                del self._users[place], self._locks[place]
 
 
 @define
@@ -62,11 +66,22 @@ class SessionTurn:
     _store: SessionStore
     _clock: Clock
     _provenance: Provenance
+    _max_events: int
 
     @property
     def reference(self) -> SessionRef:
         """The turn's place, with the session's version as it is now."""
-        return SessionRef(id=self.session.id, turn=len(self.session.turns), version=self.session.version)
+        version = self.session.version
+        warning = (
+            f"The session has {version} of the {self._max_events} events that a session may have: go on in a new one, "
+            "opened with continued_from, or in a fork."
+        )
+        return SessionRef(
+            id=self.session.id,
+            turn=len(self.session.turns),
+            version=version,
+            warning=warning if version > WARN_AT * self._max_events else None,
+        )
 
     async def complete(self, result: Completed, model: Model, attempts: tuple[Attempt, ...]) -> None:
         """Store the result; once this returns, it is durable."""
@@ -100,11 +115,12 @@ class SessionTurn:
 
 @define(kw_only=True)
 class SessionTurns:
-    """Gives the turns of sessions."""
+    """Gives the turns of sessions, each of which may have `max_events`."""
 
     store: SessionStore
     clock: Clock
     locks: SessionLocks
+    max_events: int = 10_000
 
     @asynccontextmanager
     async def begin(
@@ -116,9 +132,9 @@ class SessionTurns:
             NotFound: there is no such session, or it is not the actor's.
             SessionBusy: another turn did not end in time.
         """
-        async with self.locks.hold(session_id):
+        async with self.locks.hold(session_id, provenance.actor):
             session = owned(await self.store.load(session_id), provenance.actor)
-            turn = SessionTurn(session, self.store, self.clock, provenance)
+            turn = SessionTurn(session, self.store, self.clock, provenance, self.max_events)
             try:
                 await turn.append(await decide(session))
                 yield turn

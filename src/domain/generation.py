@@ -178,11 +178,15 @@ Metadata = Mapping[str, str]
 
 @frozen(kw_only=True)
 class SessionRef:
-    """The turn of a session that a generation is, and the session's version after it."""
+    """The turn of a session that a generation is, and the session's version after it.
+
+    `warning` is for people: what will soon keep the session from going on.
+    """
 
     id: str
     turn: int
     version: int
+    warning: str | None = None
 
 
 @frozen(kw_only=True)

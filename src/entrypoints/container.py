@@ -158,12 +158,16 @@ class Container(containers.DeclarativeContainer):
 
     model_folder = providers.Singleton(_model_folder, settings, engines)
     catalog = providers.Singleton(_catalog, settings, model_folder, runners, remotes)
-    sessions = providers.Singleton(Sessions, store=session_store, catalog=catalog, clock=clock, new_id=new_id)
+    locks = providers.Singleton(SessionLocks, settings.provided.sessions.busy_wait_s)
+    sessions = providers.Singleton(
+        Sessions, store=session_store, catalog=catalog, locks=locks, clock=clock, new_id=new_id
+    )
     turns = providers.Singleton(
         SessionTurns,
         store=session_store,
         clock=clock,
-        locks=providers.Singleton(SessionLocks, settings.provided.sessions.busy_wait_s),
+        locks=locks,
+        max_events=settings.provided.sessions.max_events,
     )
     generate = providers.Singleton(
         Generate, catalog=catalog, generators=generators, turns=turns, clock=clock, new_id=new_id

@@ -112,6 +112,9 @@ class SessionSettings:
     busy_wait_s: Annotated[
         float, Field("How long a turn waits for the one before it in its session.", 0, 600, unit="seconds")
     ] = 10.0
+    max_events: Annotated[
+        int, Field("How many events a session may have; then it goes on in another one.", 10, 1_000_000)
+    ] = 10_000
 
 
 @frozen(kw_only=True)

@@ -205,7 +205,7 @@ def change(session: Session, changes: Changes, *, at: datetime) -> tuple[Session
     return () if now == (session.title, session.defaults, session.metadata, session.context) else (changed,)
 
 
-def fork(origin: Session, *, at: datetime) -> tuple[SessionEvent, ...]:
+def fork(origin: Session, *, at: datetime) -> tuple[SessionOpened]:
     """The beginning of a copy of `origin`, which has its turns but for one that has not ended."""
     return (
         SessionOpened(

@@ -95,6 +95,8 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/sessions/{session_id}/turns", sessions, "turns"),
         ("/v1/sessions/{session_id}/reset", sessions, "reset"),
         ("/v1/sessions/{session_id}/close", sessions, "close"),
+        ("/v1/sessions/{session_id}/archive", sessions, "archive"),
+        ("/v1/sessions/{session_id}/fork", sessions, "fork"),
         ("/v1/sessions/{session_id}/events", events, None),
         ("/v1/sessions/{session_id}/verify", events, "verify"),
         ("/v1/models", models, None),

@@ -47,6 +47,11 @@ def read_body(req: Request, cls: type[T]) -> T:
     return structure(read_json(req) if req.exchange.body else {}, cls)
 
 
+def read_fields(req: Request) -> frozenset[str]:
+    """The names in a body that `read_body` has accepted, those whose value is null too."""
+    return frozenset(_decode(req.exchange.body)) if req.exchange.body else frozenset()
+
+
 def read_query(req: Request, cls: type[T], *, numbers: tuple[str, ...] = ()) -> T:
     """The query as a class; `numbers` are the fields that hold one.
 

@@ -9,6 +9,7 @@ from ...domain.generation import (
     ImagePart,
     Message,
     Part,
+    SessionRef,
     TextPart,
     ToolCallPart,
     ToolResultPart,
@@ -31,13 +32,18 @@ def generation_object(generation: Generation) -> dict[str, Any]:
         "output": [part_object(part) for part in result.output],
         "finish_reason": result.finish_reason,
         "usage": asdict(result.usage),
-        "session": asdict(generation.session) if generation.session else None,
+        "session": _session_ref(generation.session) if generation.session else None,
         "seed": result.seed,
         "attempts": [asdict(attempt) for attempt in generation.attempts],
         "created_at": generation.created_at,
         "timing": asdict(generation.timing),
         "metadata": generation.metadata,
     }
+
+
+def _session_ref(session: SessionRef) -> dict[str, Any]:
+    reference = {"id": session.id, "turn": session.turn, "version": session.version}
+    return reference | ({"warning": session.warning} if session.warning else {})
 
 
 def message_object(message: Message) -> dict[str, Any]:

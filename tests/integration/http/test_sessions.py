@@ -38,8 +38,8 @@ async def test_a_session_needs_no_body(http):
 
 
 async def test_what_is_wrong_with_a_session_is_said(http):
-    refused = await http.post("/v1/sessions", json={"name": "x", "defaults": {"audio": "y"}, "context": {}})
-    assert {it["pointer"] for it in refused.json()["errors"]} == {"/name", "/defaults/audio", "/context"}
+    refused = await http.post("/v1/sessions", json={"name": "x", "defaults": {"audio": "y"}, "context": {"last": 1}})
+    assert {it["pointer"] for it in refused.json()["errors"]} == {"/name", "/defaults/audio", "/context/last"}
 
 
 async def test_a_turn_is_told_of_the_turns_before_it(world, http):

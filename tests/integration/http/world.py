@@ -47,20 +47,20 @@ class Models:
 class World:
     """The use cases; `generator` answers for every model."""
 
-    def __init__(self, generator=None, *, wait_s: float = 5, clock=now) -> None:
+    def __init__(self, generator=None, *, wait_s: float = 5, max_events: int = 10_000, clock=now) -> None:
         self.generator = generator or ScriptedGenerator()
         self.store = MemorySessionStore()
-        new_id = IdSequence()
+        new_id, locks = IdSequence(), SessionLocks(wait_s)
         catalog = Catalog(
             sources=[Models()], runners=Models(), aliases={"small": "tiny"}, defaults={Modality.TEXT: "tiny"}
         )
         self.services = Services(
             catalog=catalog,
-            sessions=Sessions(store=self.store, catalog=catalog, clock=clock, new_id=new_id),
+            sessions=Sessions(store=self.store, catalog=catalog, locks=locks, clock=clock, new_id=new_id),
             generate=Generate(
                 catalog=catalog,
                 generators={"local": self.generator, "acme": self.generator},
-                turns=SessionTurns(store=self.store, clock=clock, locks=SessionLocks(wait_s)),
+                turns=SessionTurns(store=self.store, clock=clock, locks=locks, max_events=max_events),
                 clock=clock,
                 new_id=new_id,
             ),

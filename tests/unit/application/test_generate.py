@@ -59,12 +59,13 @@ class World:
     def __init__(self, generator: ScriptedGenerator, *, wait_s: float = 5) -> None:
         self.generator = generator
         self.store = MemorySessionStore()
-        new_id, catalog = IdSequence(), Catalog(sources=[ListedModels([TINY])], runners=Idle())
-        self.sessions = Sessions(store=self.store, catalog=catalog, clock=now, new_id=new_id)
+        new_id, locks = IdSequence(), SessionLocks(wait_s)
+        catalog = Catalog(sources=[ListedModels([TINY])], runners=Idle())
+        self.sessions = Sessions(store=self.store, catalog=catalog, locks=locks, clock=now, new_id=new_id)
         self.generate = Generate(
             catalog=catalog,
             generators={"local": generator},
-            turns=SessionTurns(store=self.store, clock=now, locks=SessionLocks(wait_s)),
+            turns=SessionTurns(store=self.store, clock=now, locks=locks),
             clock=now,
             new_id=new_id,
         )

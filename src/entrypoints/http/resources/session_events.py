@@ -15,17 +15,22 @@ from ..body import principal_of, read_query
 from ..paging import list_object
 from ..rendering import message_object, part_object
 from ..scope import Request
-from .sessions import Nothing
+from .sessions import Nothing, turn_object
 
 NDJSON = "application/x-ndjson"
 
 _TYPES = {
     rules.SessionOpened: "session.opened",
+    rules.SessionChanged: "session.changed",
+    rules.ContextCut: "context.cut",
     rules.TurnRequested: "turn.requested",
     rules.TurnCompleted: "turn.completed",
     rules.TurnFailed: "turn.failed",
     rules.SessionReset: "session.reset",
     rules.SessionClosed: "session.closed",
+    rules.SessionArchived: "session.archived",
+    rules.SessionForked: "session.forked",
+    rules.SessionContinued: "session.continued",
 }
 _encoder = msgspec.json.Encoder()
 
@@ -92,4 +97,6 @@ def _value(value: Any) -> Any:
         return [_value(item) for item in value]
     if isinstance(value, Message):
         return message_object(value)
+    if isinstance(value, rules.Turn):
+        return turn_object(value)
     return part_object(value) if type(value).__name__.endswith("Part") else value

@@ -1,11 +1,11 @@
-"""`/v1/sessions`: open conversations, look at them, reset and close them."""
+"""`/v1/sessions`: open conversations, look at them, change, fork, reset, close and archive them."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from falcon.asgi import Response
 
 from ....application.ports import SessionCursor, SessionPage, SessionQuery, SessionSummary
@@ -13,11 +13,34 @@ from ....application.sessions import OpenSession, Sessions
 from ....domain.errors import InvalidRequest
 from ....domain.model import Modality
 from ....domain.parameters import Field
-from ....domain.session import Session, SessionStatus, Turn
-from ..body import expected_version, principal_of, read_body, read_query, refuse_idempotency_key
+from ....domain.session import Changes, ContextPolicy, ContextStrategy, Session, SessionStatus, Turn
+from ..body import expected_version, principal_of, read_body, read_fields, read_query, refuse_idempotency_key
 from ..paging import cursor_text, list_object, read_cursor
 from ..rendering import message_object, part_object
 from ..scope import Request
+
+
+@frozen(kw_only=True)
+class ContextToKeep:
+    """How much of the conversation a turn is told of; what is left out stays in the session."""
+
+    strategy: Annotated[ContextStrategy, Field("Which turns: all, the last ones, or as many as fit.")] = (
+        ContextStrategy.FULL
+    )
+    limit: Annotated[
+        int | None, Field("How many turns for `last_turns`, how many tokens for `token_budget`.", 1, 10_000_000)
+    ] = None
+
+    def policy(self) -> ContextPolicy:
+        """As the domain has it.
+
+        Raises:
+            InvalidRequest: the limit is missing, or there is nothing that it could limit.
+        """
+        if (self.strategy is ContextStrategy.FULL) is not (self.limit is None):
+            what = "must be given with" if self.limit is None else "must not be given with"
+            raise InvalidRequest.at("/context/limit", f"{what} the strategy {self.strategy}")
+        return ContextPolicy(self.strategy, self.limit)
 
 
 @frozen(kw_only=True)
@@ -30,6 +53,46 @@ class SessionToOpen:
         factory=dict
     )
     metadata: Annotated[Mapping[str, str], Field("Given back.", max_length=16)] = field(factory=dict)
+    context: ContextToKeep | None = None
+    continued_from: Annotated[
+        str | None,
+        Field("The session that this one goes on from: its settings are taken where none are given.", max_length=128),
+    ] = None
+
+    def command(self) -> OpenSession:
+        """What is asked of the use case."""
+        return OpenSession(
+            title=self.title,
+            instructions=self.instructions,
+            defaults=self.defaults,
+            metadata=self.metadata,
+            context=self.context.policy() if self.context else None,
+            continued_from=self.continued_from,
+        )
+
+
+@frozen(kw_only=True)
+class SessionChanges:
+    """What to change of a session; what is not named stays, `null` takes the title away."""
+
+    title: Annotated[str | None, Field("What people call it.", max_length=256)] = None
+    defaults: Annotated[
+        Mapping[Modality, str] | None, Field("For each modality, the model of turns that name none.")
+    ] = None
+    metadata: Annotated[Mapping[str, str] | None, Field("Given back.", max_length=16)] = None
+    context: ContextToKeep | None = None
+
+    def changes(self) -> Changes:
+        """What is asked of the use case."""
+        context = self.context.policy() if self.context else None
+        return Changes(title=self.title, defaults=self.defaults, metadata=self.metadata, context=context)
+
+
+@frozen(kw_only=True)
+class ForkFrom:
+    """Where to fork."""
+
+    at_version: Annotated[int | None, Field("The state after that many events; absent: as it is now.", 1)] = None
 
 
 @frozen(kw_only=True)
@@ -64,14 +127,8 @@ class SessionResource:
     async def on_post(self, req: Request, resp: Response) -> None:
         """Open a session."""
         refuse_idempotency_key(req)
-        wanted = read_body(req, SessionToOpen)
-        command = OpenSession(
-            title=wanted.title, instructions=wanted.instructions, defaults=wanted.defaults, metadata=wanted.metadata
-        )
-        session = await self.sessions.open(command, principal_of(req), req.exchange.request_id)
-        resp.status_code = 201
-        resp.set_header("Location", f"/v1/sessions/{session.id}")
-        _show(resp, session)
+        command = read_body(req, SessionToOpen).command()
+        _show_new(resp, await self.sessions.open(command, principal_of(req), req.exchange.request_id))
 
     async def on_get(self, req: Request, resp: Response) -> None:
         """List sessions, last active first."""
@@ -93,10 +150,26 @@ class SessionResource:
 
     async def on_get_turns(self, req: Request, resp: Response, session_id: str) -> None:
         """Its turns, the first one first."""
-        read_query(req, Nothing)
-        session = await self.sessions.get(session_id, principal_of(req))
+        version = read_query(req, AtVersion, numbers=("version",)).version
+        session = await self.sessions.get(session_id, principal_of(req), at_version=version)
         resp.media = list_object([turn_object(turn) for turn in session.turns])
         resp.etag = str(session.version)
+
+    async def on_patch_one(self, req: Request, resp: Response, session_id: str) -> None:
+        """Change what it is called and how it goes on."""
+        refuse_idempotency_key(req)
+        changes, version = read_body(req, SessionChanges).changes(), expected_version(req)
+        if changes.title is None and "title" in read_fields(req):
+            changes = evolve(changes, title="")
+        request_id = req.exchange.request_id
+        _show(resp, await self.sessions.change(session_id, changes, principal_of(req), request_id, version))
+
+    async def on_post_fork(self, req: Request, resp: Response, session_id: str) -> None:
+        """Open a copy of it, as it is or as it was."""
+        refuse_idempotency_key(req)
+        at_version, version = read_body(req, ForkFrom).at_version, expected_version(req)
+        request_id = req.exchange.request_id
+        _show_new(resp, await self.sessions.fork(session_id, principal_of(req), request_id, version, at_version))
 
     async def on_post_reset(self, req: Request, resp: Response, session_id: str) -> None:
         """Start a new context."""
@@ -111,6 +184,19 @@ class SessionResource:
         read_body(req, Nothing)
         version = expected_version(req)
         _show(resp, await self.sessions.close(session_id, principal_of(req), req.exchange.request_id, version))
+
+    async def on_post_archive(self, req: Request, resp: Response, session_id: str) -> None:
+        """Take no more turns, and put it away."""
+        refuse_idempotency_key(req)
+        read_body(req, Nothing)
+        version = expected_version(req)
+        _show(resp, await self.sessions.archive(session_id, principal_of(req), req.exchange.request_id, version))
+
+
+def _show_new(resp: Response, session: Session) -> None:
+    resp.status_code = 201
+    resp.set_header("Location", f"/v1/sessions/{session.id}")
+    _show(resp, session)
 
 
 def _show(resp: Response, session: Session) -> None:
@@ -149,9 +235,15 @@ def session_object(session: Session) -> dict[str, Any]:
         "modalities": session.modalities,
         "defaults": session.defaults,
         "metadata": session.metadata,
+        "context": msgspec.to_builtins(session.context),
+        "forked_from": msgspec.to_builtins(session.forked_from),
+        "forks": session.forks,
+        "continued_from": session.continued_from,
+        "continued_by": session.continued_by,
         "created_at": session.created_at,
         "last_activity_at": session.last_activity_at,
         "closed_at": session.closed_at,
+        "archived_at": session.archived_at,
     }
 
 
