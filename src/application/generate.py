@@ -9,7 +9,7 @@ from attrs import define, evolve, field, frozen
 
 from ..domain import session as rules
 from ..domain.access import Principal
-from ..domain.errors import GatewayError, StreamInterrupted
+from ..domain.errors import GatewayError, InvalidRequest, StreamInterrupted
 from ..domain.generation import (
     Attempt,
     Completed,
@@ -23,11 +23,13 @@ from ..domain.generation import (
     Timing,
     ToolCallDelta,
 )
+from ..domain.idempotency import IdempotencyKey
 from ..domain.model import Modality, Model
 from ..domain.parameters import TextParameters, given
 from ..domain.session import Session, SessionEvent
 from .catalog import Catalog, require_honoured
 from .ports import Clock, Generator, IdFactory, Provenance
+from .recall import RecalledGeneration, recall
 from .turns import SessionTurn, SessionTurns
 
 Output = TextDelta | ToolCallDelta | Progress | Generation
@@ -45,6 +47,7 @@ class GenerateCommand:
     stream: bool = False
     session_id: str | None = None
     session_version: int | None = None
+    idempotency: IdempotencyKey | None = None
     metadata: Metadata = field(factory=dict)
 
 
@@ -61,21 +64,31 @@ class Generate:
     @asynccontextmanager
     async def begin(
         self, command: GenerateCommand, principal: Principal, request_id: str
-    ) -> "AsyncIterator[RunningGeneration]":
+    ) -> "AsyncIterator[RunningGeneration | RecalledGeneration]":
         """Check everything, store the turn's beginning, and give the running generation.
 
-        Leaving the context ends the work, whatever state it is in.
+        Leaving the context ends the work, whatever state it is in. Where the idempotency key stands for a turn that
+        ended well, it is that one's generation that is given.
 
         Raises:
             Rejected, NotFound, Conflict: the request cannot be served; nothing was generated.
         """
         running = RunningGeneration(id=self.new_id("gen"), command=command, clock=self.clock)
         if command.session_id is None:
+            if command.idempotency:
+                raise InvalidRequest.at("/headers/Idempotency-Key", "needs a session_id: only turns are answered again")
             model = await self.catalog.resolve(command.model, command.modality)
             require_honoured(model, command.parameters)
             running.prepare(model, command.messages, self.generators[model.provider])
             yield running
             return
+        key_use = None
+        if command.idempotency:
+            recalled = await recall(self.turns.store, principal, command.idempotency, command.session_id)
+            if isinstance(recalled, RecalledGeneration):
+                yield recalled
+                return
+            key_use = recalled
 
         async def decide(session: Session) -> Sequence[SessionEvent]:
             rules.expect_version(session, command.session_version)
@@ -93,12 +106,12 @@ class Generate:
                 messages=command.messages,
                 parameters=given(command.parameters),
                 metadata=command.metadata,
-                at=self.clock(),
+                at=running.created_at,
                 max_events=self.turns.max_events,
             )
 
         provenance = Provenance(actor=principal.id, method=principal.method, request_id=request_id)
-        async with self.turns.begin(command.session_id, provenance, decide) as turn:
+        async with self.turns.begin(command.session_id, provenance, decide, key_use) as turn:
             running.turn = turn
             yield running
 
@@ -168,9 +181,9 @@ class RunningGeneration:
     async def _complete(self, result: Completed, times: "_Times") -> Generation:
         if result.seed is None:
             result = evolve(result, seed=self.command.parameters.seed)
-        attempts = (self._attempt("ok", times),)
+        attempts, timing = (self._attempt("ok", times),), times.summary()
         if self.turn:
-            await self.turn.complete(result, self.model, attempts)
+            await self.turn.complete(result, self.model, attempts, timing)
         return Generation(
             id=self.id,
             modality=self.command.modality,
@@ -178,7 +191,7 @@ class RunningGeneration:
             result=result,
             attempts=attempts,
             created_at=self.created_at,
-            timing=times.summary(),
+            timing=timing,
             session=self.turn.reference if self.turn else None,
             metadata=self.command.metadata,
         )
@@ -207,3 +220,7 @@ class _Times:
 
 def _ms(begin: float, end: float) -> int:
     return round((end - begin) * 1000)
+
+
+Answer = RunningGeneration | RecalledGeneration
+"""Where a generation comes from: it is made now, or it was made before."""

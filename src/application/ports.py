@@ -11,6 +11,7 @@ from typing import Protocol
 from attrs import frozen
 
 from ..domain.generation import GenerationEvent, GenerationRequest
+from ..domain.idempotency import KeyUse
 from ..domain.model import Modality, Model, ModelStatus
 from ..domain.session import Session, SessionEvent, SessionStatus
 
@@ -76,14 +77,26 @@ class SessionStore(Protocol):
         """
         ...
 
-    async def append(self, session: Session, events: Sequence[SessionEvent], provenance: "Provenance") -> Session:
+    async def append(
+        self,
+        session: Session,
+        events: Sequence[SessionEvent],
+        provenance: "Provenance",
+        *,
+        key_use: KeyUse | None = None,
+    ) -> Session:
         """Store `events` after `session.version`, all or none, durably, and return the state after them.
 
-        What `find` answers has them at the same moment.
+        What `find` answers has them at the same moment. `key_use` is stored with them or not at all.
 
         Raises:
             VersionConflict: the stored stream is not at `session.version`.
+            IdempotencyInProgress: the owner's key already stands for something else than `key_use.instead_of`.
         """
+        ...
+
+    async def key_use(self, owner: str, key: str) -> KeyUse | None:
+        """What the owner's idempotency key stands for."""
         ...
 
     async def history(self, session_id: str, *, after: int = 0, limit: int | None = None) -> "Sequence[RecordedEvent]":

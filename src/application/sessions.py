@@ -8,7 +8,8 @@ from attrs import define, evolve, field, frozen
 
 from ..domain import session as rules
 from ..domain.access import Principal
-from ..domain.errors import GatewayError
+from ..domain.errors import GatewayError, IdempotencyInProgress
+from ..domain.idempotency import IdempotencyKey, KeyUse
 from ..domain.model import Modality
 from ..domain.session import ContextPolicy, Session, SessionEvent, SessionOpened
 from .catalog import Catalog
@@ -22,6 +23,7 @@ from .ports import (
     SessionStore,
     Verification,
 )
+from .recall import used
 from .turns import SessionLocks, owned, to_its_end
 
 
@@ -38,6 +40,7 @@ class OpenSession:
     metadata: Mapping[str, str] = field(factory=dict)
     context: ContextPolicy | None = None
     continued_from: str | None = None
+    idempotency: IdempotencyKey | None = None
 
 
 @frozen
@@ -59,16 +62,32 @@ class Sessions:
     new_id: IdFactory
 
     async def open(self, command: OpenSession, principal: Principal, request_id: str) -> Session:
-        """Open a session.
+        """Open a session, or give the one that was opened by the same request before, as it was then.
 
         Raises:
-            Rejected: a default names no model of its modality.
+            Rejected: a default names no model of its modality, or the idempotency key was used for something else.
             NotFound: there is no session to continue.
             SessionBusy: the session to continue has a turn that did not end in time.
         """
+        if key := command.idempotency:
+            if use := await used(self.store, principal, key):
+                return await self.get(use.session_id, principal, at_version=1)
+            try:
+                return await self._open_new(command, principal, request_id)
+            except IdempotencyInProgress:  # the same request, sent twice at once: the other one was first
+                return await self.open(command, principal, request_id)
+        return await self._open_new(command, principal, request_id)
+
+    async def _open_new(self, command: OpenSession, principal: Principal, request_id: str) -> Session:
+        new = Session(id=self.new_id("ses"))
+        key_use = (
+            KeyUse(owner=principal.id, key=command.idempotency, session_id=new.id) if command.idempotency else None
+        )
         defaults = await self._resolved(command.defaults)
         if command.continued_from is None:
-            return await self._open(self._opened(command, defaults, principal), principal, request_id)
+            opened = self._opened(command, defaults, principal)
+            provenance = _provenance(principal, request_id)
+            return await to_its_end(self.store.append(new, (opened,), provenance, key_use=key_use))
         async with self.locks.hold(command.continued_from, principal.id):
             before = await self.get(command.continued_from, principal)
             opened = evolve(
@@ -76,7 +95,8 @@ class Sessions:
                 instructions=command.instructions if command.instructions is not None else before.instructions,
                 context=command.context or before.context,
             )
-            return await self._open_beside(before, opened, rules.tell_continuation, principal, request_id)
+            provenance = _provenance(principal, request_id)
+            return await self._open_beside(before, new, opened, rules.tell_continuation, provenance, key_use=key_use)
 
     async def fork(
         self, session_id: str, principal: Principal, request_id: str, version: int | None, at_version: int | None
@@ -93,7 +113,8 @@ class Sessions:
             rules.expect_version(session, version)
             then = session if at_version is None else await self.get(session_id, principal, at_version=at_version)
             (opened,) = rules.fork(then, at=self.clock())
-            return await self._open_beside(session, opened, rules.tell_fork, principal, request_id)
+            provenance = _provenance(principal, request_id)
+            return await self._open_beside(session, Session(id=self.new_id("ses")), opened, rules.tell_fork, provenance)
 
     async def change(
         self, session_id: str, changes: rules.Changes, principal: Principal, request_id: str, version: int | None
@@ -200,20 +221,21 @@ class Sessions:
                 return session
             return await to_its_end(self.store.append(session, events, _provenance(principal, request_id)))
 
-    async def _open(self, opened: SessionOpened, principal: Principal, request_id: str) -> Session:
-        session = Session(id=self.new_id("ses"))
-        return await to_its_end(self.store.append(session, (opened,), _provenance(principal, request_id)))
-
     async def _open_beside(
-        self, session: Session, opened: SessionOpened, tell: "Tell", principal: Principal, request_id: str
+        self,
+        session: Session,
+        new: Session,
+        opened: SessionOpened,
+        tell: "Tell",
+        provenance: Provenance,
+        *,
+        key_use: KeyUse | None = None,
     ) -> Session:
         """Open a session, and record in the one that it came from that it did; neither if that one is busy."""
-        new = Session(id=self.new_id("ses"))
         told = tell(session, rules.apply(new, opened), at=self.clock())
 
         async def both() -> Session:
-            provenance = _provenance(principal, request_id)
-            made = await self.store.append(new, (opened,), provenance)
+            made = await self.store.append(new, (opened,), provenance, key_use=key_use)
             await self.store.append(session, told, provenance)
             return made
 

@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from attrs import define
+from attrs import define, evolve
 
 from ..domain import session as rules
 from ..domain.errors import NotFound, SessionBusy
-from ..domain.generation import Attempt, Completed, SessionRef
+from ..domain.generation import Attempt, Completed, SessionRef, Timing
+from ..domain.idempotency import KeyUse
 from ..domain.model import Model
 from ..domain.session import Session, SessionEvent
 from .ports import Clock, Provenance, SessionStore
@@ -83,7 +84,7 @@ class SessionTurn:
             warning=warning if version > WARN_AT * self._max_events else None,
         )
 
-    async def complete(self, result: Completed, model: Model, attempts: tuple[Attempt, ...]) -> None:
+    async def complete(self, result: Completed, model: Model, attempts: tuple[Attempt, ...], timing: Timing) -> None:
         """Store the result; once this returns, it is durable."""
         await self.append(
             rules.complete_turn(
@@ -93,6 +94,7 @@ class SessionTurn:
                 model=model.id,
                 model_version=model.version,
                 attempts=attempts,
+                timing=timing,
                 at=self._clock(),
             )
         )
@@ -104,11 +106,11 @@ class SessionTurn:
                 rules.fail_turn(self.session, code=code, detail=detail, attempts=attempts, at=self._clock())
             )
 
-    async def append(self, events: Sequence[SessionEvent]) -> None:
+    async def append(self, events: Sequence[SessionEvent], key_use: KeyUse | None = None) -> None:
         """Store events; a caller that is cancelled meanwhile learns of it after they are stored."""
 
         async def append() -> None:
-            self.session = await self._store.append(self.session, events, self._provenance)
+            self.session = await self._store.append(self.session, events, self._provenance, key_use=key_use)
 
         await to_its_end(append())
 
@@ -124,19 +126,25 @@ class SessionTurns:
 
     @asynccontextmanager
     async def begin(
-        self, session_id: str, provenance: Provenance, decide: Callable[[Session], Awaitable[Sequence[SessionEvent]]]
+        self,
+        session_id: str,
+        provenance: Provenance,
+        decide: Callable[[Session], Awaitable[Sequence[SessionEvent]]],
+        key_use: KeyUse | None = None,
     ) -> AsyncIterator[SessionTurn]:
         """Begin a turn by the events that `decide` returns; leaving the context without an end cancels the turn.
 
         Raises:
             NotFound: there is no such session, or it is not the actor's.
             SessionBusy: another turn did not end in time.
+            IdempotencyInProgress: the key has come to stand for another turn meanwhile.
         """
         async with self.locks.hold(session_id, provenance.actor):
             session = owned(await self.store.load(session_id), provenance.actor)
             turn = SessionTurn(session, self.store, self.clock, provenance, self.max_events)
             try:
-                await turn.append(await decide(session))
+                events = await decide(session)
+                await turn.append(events, evolve(key_use, turn=len(session.turns) + 1) if key_use else None)
                 yield turn
             except Exception:
                 await turn.fail("internal_error", "The gateway failed.")

@@ -6,6 +6,7 @@ GatewayError
 │   ├── RequestTooLarge
 │   ├── ModelNotFound
 │   ├── ModelModalityMismatch
+│   ├── IdempotencyMismatch
 │   ├── ContextLengthExceeded
 │   └── ContentPolicyViolation
 ├── NotFound                    no such thing here, or not yours
@@ -13,6 +14,7 @@ GatewayError
 │   ├── SessionClosed
 │   ├── SessionBusy
 │   ├── SessionFull
+│   ├── IdempotencyInProgress
 │   └── VersionConflict
 ├── Unavailable                 the request is fine: try it later
 │   ├── Overloaded
@@ -115,6 +117,12 @@ class ModelModalityMismatch(Rejected):
     code = "model_modality_mismatch"
 
 
+class IdempotencyMismatch(Rejected):
+    """The Idempotency-Key was used for another request."""
+
+    code = "idempotency_mismatch"
+
+
 class ContextLengthExceeded(Rejected):
     """The conversation is longer than the model's context."""
 
@@ -166,6 +174,13 @@ class SessionFull(Conflict):
     """The session has as many events as a session may have."""
 
     code = "session_full"
+
+
+class IdempotencyInProgress(Conflict):
+    """A request with the same Idempotency-Key has not ended: send it again later for its answer."""
+
+    code = "idempotency_in_progress"
+    retryable = True
 
 
 class VersionConflict(Conflict):

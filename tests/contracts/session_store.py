@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pluggably.application.ports import SessionCursor, SessionQuery, SessionStore
-from pluggably.domain.errors import NotFound, VersionConflict
+from pluggably.domain.errors import IdempotencyInProgress, NotFound, VersionConflict
 from pluggably.domain.generation import Message, Role
+from pluggably.domain.idempotency import IdempotencyKey, KeyUse
 from pluggably.domain.model import Modality
 from pluggably.domain.session import Session, SessionStatus, close, fold, reset
 
@@ -29,6 +30,10 @@ async def a_stored_session(store: SessionStore, session_id: str = "ses_a", turns
         session = await store.append(session, ask(session, f"Question {number}", when=at(number)), ALICE)
         session = await store.append(session, answer(session, f"Answer {number}", when=at(number)), ALICE)
     return session
+
+
+def key_use(key: str = "k", *, session_id: str = "ses_a", **facts) -> KeyUse:
+    return KeyUse(owner="alice", key=IdempotencyKey(key=key, fingerprint="f"), session_id=session_id, **facts)
 
 
 async def an_eventful_session(store: SessionStore, session_id: str = "ses_a") -> Session:
@@ -228,6 +233,53 @@ class SessionStoreContract:
         for moment, session_id in known:
             await a_stored_session(store, session_id, owner=owner, at=moment)
         assert await every_page(store, {"owner": owner}, limit) == [it for _, it in sorted(known, reverse=True)]
+
+    # ── Idempotency keys ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def test_a_key_stands_for_what_it_was_stored_with(self, store):
+        assert await store.key_use("alice", "k") is None
+        session = await store.append(Session(id="ses_a"), (opened(),), ALICE, key_use=key_use())
+        assert await store.key_use("alice", "k") == key_use()
+        await store.append(session, ask(session), ALICE, key_use=key_use("k2", turn=1))
+        assert await store.key_use("alice", "k2") == key_use("k2", turn=1)
+        assert await store.key_use("bob", "k") is None
+
+    async def test_a_key_that_is_taken_stores_nothing(self, store):
+        await store.append(Session(id="ses_a"), (opened(),), ALICE, key_use=key_use())
+        for taken in (key_use(session_id="ses_b"), key_use(session_id="ses_b", instead_of=1)):
+            with pytest.raises(IdempotencyInProgress):
+                await store.append(Session(id="ses_b"), (opened(),), ALICE, key_use=taken)
+        with pytest.raises(NotFound):
+            await store.load("ses_b")
+        assert await store.key_use("alice", "k") == key_use()
+
+    async def test_a_conflict_takes_no_key(self, store):
+        stale = await a_stored_session(store)
+        await store.append(stale, ask(stale), ALICE)
+        with pytest.raises(VersionConflict):
+            await store.append(stale, ask(stale), ALICE, key_use=key_use(turn=1))
+        assert await store.key_use("alice", "k") is None
+
+    async def test_a_key_whose_turn_failed_can_stand_for_another_turn_once(self, store):
+        session = await a_stored_session(store)
+        session = await store.append(session, ask(session), ALICE, key_use=key_use(turn=1))
+        session = await store.append(session, fail(session), ALICE)
+        again = key_use(turn=2, instead_of=1)
+        failed = session = await store.append(session, ask(session), ALICE, key_use=again)
+        assert await store.key_use("alice", "k") == key_use(turn=2)
+        session = await store.append(failed, fail(failed), ALICE)
+        with pytest.raises(IdempotencyInProgress):
+            await store.append(session, ask(session), ALICE, key_use=key_use(turn=3, instead_of=1))
+
+    async def test_of_several_with_one_key_exactly_one_is_stored(self, store):
+        tries = (
+            store.append(Session(id=f"ses_{n}"), (opened(),), ALICE, key_use=key_use(session_id=f"ses_{n}"))
+            for n in range(6)
+        )
+        outcomes = await asyncio.gather(*tries, return_exceptions=True)
+        (won,) = [it for it in outcomes if isinstance(it, Session)]
+        assert {type(it) for it in outcomes if it is not won} == {IdempotencyInProgress}
+        assert (await store.key_use("alice", "k")).session_id == won.id
 
     # ── Turns that have not ended ─────────────────────────────────────────────────────────────────────────────────
 

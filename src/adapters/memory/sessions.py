@@ -15,7 +15,8 @@ from ...application.ports import (
     SessionSummary,
     Verification,
 )
-from ...domain.errors import NotFound, VersionConflict
+from ...domain.errors import IdempotencyInProgress, NotFound, VersionConflict
+from ...domain.idempotency import KeyUse
 from ...domain.session import Session, SessionEvent, apply, fold
 from ..system import now
 
@@ -26,6 +27,7 @@ class MemorySessionStore:
     def __init__(self) -> None:
         self._streams: dict[str, list[RecordedEvent]] = {}
         self._sessions: dict[str, Session] = {}
+        self._key_uses: dict[tuple[str, str], KeyUse] = {}
 
     async def load(self, session_id: str, *, at_version: int | None = None) -> Session:
         """Fold the stream, whole or up to a version."""
@@ -36,7 +38,14 @@ class MemorySessionStore:
             raise NotFound(detail=f"Session {session_id} has no version {at_version}: it is at {len(stream)}.")
         return fold(session_id, (recorded.event for recorded in stream[:at_version]))
 
-    async def append(self, session: Session, events: Sequence[SessionEvent], provenance: Provenance) -> Session:
+    async def append(
+        self,
+        session: Session,
+        events: Sequence[SessionEvent],
+        provenance: Provenance,
+        *,
+        key_use: KeyUse | None = None,
+    ) -> Session:
         """Add events to the stream; without any, the session is returned as it is."""
         stream = self._streams.get(session.id, [])
         if len(stream) != session.version:
@@ -45,10 +54,16 @@ class MemorySessionStore:
         for event in events:
             added.append(_recorded(session, event, provenance, head))
             head, session = added[-1].hash, apply(session, event)
+        if key_use:
+            self._use_key(key_use)
         if added:
             self._streams.setdefault(session.id, []).extend(added)
             self._sessions[session.id] = session
         return session
+
+    async def key_use(self, owner: str, key: str) -> KeyUse | None:
+        """What the owner's idempotency key stands for."""
+        return self._key_uses.get((owner, key))
 
     async def history(self, session_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[RecordedEvent]:
         """The stream as it was recorded."""
@@ -76,6 +91,12 @@ class MemorySessionStore:
 
     async def close(self) -> None:
         """Nothing is held open."""
+
+    def _use_key(self, use: KeyUse) -> None:
+        before = self._key_uses.get((use.owner, use.key.key))
+        if before and (before.session_id, before.turn) != (use.session_id, use.instead_of):
+            raise IdempotencyInProgress(retry_after_s=1)
+        self._key_uses[use.owner, use.key.key] = evolve(use, instead_of=None)
 
     def _stream(self, session_id: str) -> list[RecordedEvent]:
         if session_id not in self._streams:

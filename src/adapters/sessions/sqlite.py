@@ -21,6 +21,7 @@ from eventsourcing.sqlite import (
 
 from ...application.ports import SessionQuery
 from ...domain.errors import GatewayError
+from ...domain.idempotency import IdempotencyKey, KeyUse
 from .list_row import ListRow, microseconds
 
 _EVENTS: Final = """
@@ -46,6 +47,15 @@ CREATE TABLE IF NOT EXISTS session_list (
     tip TEXT NOT NULL,
     sealed BLOB NOT NULL
 )"""
+_KEYS: Final = """
+CREATE TABLE IF NOT EXISTS idempotency_keys (
+    owner TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    turn INTEGER,
+    PRIMARY KEY (owner, key)
+) WITHOUT ROWID"""
 _INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS session_list_by_activity ON session_list (owner, last_activity_at DESC, id DESC)",
     "CREATE INDEX IF NOT EXISTS session_list_active ON session_list (id) WHERE active",
@@ -58,8 +68,13 @@ _PUT_ROW = (
 _SELECT_ROWS = f"SELECT {', '.join(_COLUMNS)} FROM session_list "  # noqa: S608 - names of our own
 
 
+_FREE_KEY = "DELETE FROM idempotency_keys WHERE owner = ? AND key = ? AND session_id = ? AND turn = ?"
+_USE_KEY = "INSERT INTO idempotency_keys (owner, key, fingerprint, session_id, turn) VALUES (?, ?, ?, ?, ?)"
+_SELECT_KEY = "SELECT fingerprint, session_id, turn FROM idempotency_keys WHERE owner = ? AND key = ?"
+
+
 class SqliteSessionRecorder(SQLiteApplicationRecorder):
-    """The library's recorder, which also keeps the list: hand `row` to `insert_events`."""
+    """The library's recorder; it also keeps the list and the idempotency keys, which `insert_events` is handed."""
 
     def __init__(self, path: Path) -> None:
         """Open or make the database file."""
@@ -73,14 +88,29 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
 
     def construct_create_table_statements(self) -> list[str]:
         """The tables and their indexes."""
-        return [_EVENTS, _LIST, *_INDEXES]
+        return [_EVENTS, _LIST, _KEYS, *_INDEXES]
 
     def _insert_events(
         self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **kwargs: Any
     ) -> Sequence[int] | None:
         ids = super()._insert_events(c, stored_events, **kwargs)
         c.execute(_PUT_ROW, astuple(kwargs["row"]))
+        if use := kwargs["key_use"]:
+            c.execute(_FREE_KEY, (use.owner, use.key.key, use.session_id, use.instead_of))
+            c.execute(_USE_KEY, (use.owner, use.key.key, use.key.fingerprint, use.session_id, use.turn))
         return ids
+
+    def key_use(self, owner: str, key: str) -> KeyUse | None:
+        """What the owner's idempotency key stands for."""
+        with self.datastore.transaction(commit=False) as cursor:
+            cursor.execute(_SELECT_KEY, (owner, key))
+            rows = cursor.fetchall()
+        if not rows:
+            return None
+        fingerprint, session_id, turn = rows[0]
+        return KeyUse(
+            owner=owner, key=IdempotencyKey(key=key, fingerprint=fingerprint), session_id=session_id, turn=turn
+        )
 
     def row(self, session_id: str) -> ListRow | None:
         """A session's row."""

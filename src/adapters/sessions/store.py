@@ -26,7 +26,15 @@ from ...application.ports import (
     SessionSummary,
     Verification,
 )
-from ...domain.errors import Draining, GatewayError, InsufficientStorage, NotFound, VersionConflict
+from ...domain.errors import (
+    Draining,
+    GatewayError,
+    IdempotencyInProgress,
+    InsufficientStorage,
+    NotFound,
+    VersionConflict,
+)
+from ...domain.idempotency import KeyUse
 from ...domain.session import Session, SessionEvent, apply, fold
 from ..system import IdSequence, now
 from .keyring import Keyring
@@ -64,9 +72,20 @@ class SqliteSessionStore:
         """Fold the stream, whole or up to a version."""
         return await self._run(lambda: self._load(session_id, at_version))
 
-    async def append(self, session: Session, events: Sequence[SessionEvent], provenance: Provenance) -> Session:
+    async def append(
+        self,
+        session: Session,
+        events: Sequence[SessionEvent],
+        provenance: Provenance,
+        *,
+        key_use: KeyUse | None = None,
+    ) -> Session:
         """Store events; without any, the session is returned as it is."""
-        return await self._run(lambda: self._append(session, events, provenance))
+        return await self._run(lambda: self._append(session, events, provenance, key_use))
+
+    async def key_use(self, owner: str, key: str) -> KeyUse | None:
+        """What the owner's idempotency key stands for."""
+        return await self._run(lambda: self._recorder.key_use(owner, key))
 
     async def history(self, session_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[RecordedEvent]:
         """The stream as it was recorded."""
@@ -103,7 +122,9 @@ class SqliteSessionStore:
 
     # ── On the store's threads ────────────────────────────────────────────────────────────────────────────────────
 
-    def _append(self, session: Session, events: Sequence[SessionEvent], provenance: Provenance) -> Session:
+    def _append(
+        self, session: Session, events: Sequence[SessionEvent], provenance: Provenance, key_use: KeyUse | None
+    ) -> Session:
         row = self._recorder.row(session.id)
         if (row.version if row else 0) != session.version:
             raise _conflict(session)
@@ -118,10 +139,16 @@ class SqliteSessionStore:
             # The state is folded from the bytes: whatever they could not give back is noticed before it is stored.
             session, tip = apply(session, mapper.to_event(stored[-1])), hash_of(stored[-1])
         try:
-            self._recorder.insert_events(stored, row=to_row(session, tip=tip, key=key))
+            self._recorder.insert_events(stored, row=to_row(session, tip=tip, key=key), key_use=key_use)
         except IntegrityError as exc:
+            if key_use and self._is_taken(key_use):
+                raise IdempotencyInProgress(retry_after_s=1) from exc
             raise _conflict(session) from exc
         return session
+
+    def _is_taken(self, wanted: KeyUse) -> bool:
+        use = self._recorder.key_use(wanted.owner, wanted.key.key)
+        return use is not None and (use.session_id, use.turn) != (wanted.session_id, wanted.instead_of)
 
     def _chained(self, session: Session, event: SessionEvent, provenance: Provenance, tip: str) -> ChainedEvent:
         return ChainedEvent(

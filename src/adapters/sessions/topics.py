@@ -38,7 +38,7 @@ TOPICS: dict[str, type[SessionEvent]] = {
     "session.changed.v1": SessionChanged,
     "context.cut.v1": ContextCut,
     "turn.requested.v1": TurnRequested,
-    "turn.completed.v1": TurnCompleted,
+    "turn.completed.v2": TurnCompleted,
     "turn.failed.v1": TurnFailed,
     "session.reset.v1": SessionReset,
     "session.closed.v1": SessionClosed,
@@ -48,7 +48,9 @@ TOPICS: dict[str, type[SessionEvent]] = {
 }
 
 UPCASTERS: dict[str, tuple[str, Callable[[Values], Values]]] = {
-    "session.opened.v1": ("session.opened.v2", lambda values: values),  # v2 added fields, all of which have defaults
+    # What these added are fields that have defaults.
+    "session.opened.v1": ("session.opened.v2", lambda values: values),
+    "turn.completed.v1": ("turn.completed.v2", lambda values: values),
 }
 """For each old topic the one that followed it, and how its values become the new ones."""
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from attrs import frozen
 
 from .. import errors
-from ..generation import Attempt, Completed, Message
+from ..generation import Attempt, Completed, Message, Timing
 from ..model import Modality
 from .context import ContextPolicy
 from .events import (
@@ -112,6 +112,7 @@ def complete_turn(
     model: str,
     model_version: str | None,
     attempts: tuple[Attempt, ...],
+    timing: Timing | None = None,
     at: datetime,
 ) -> tuple[SessionEvent, ...]:
     """End the active turn with its result."""
@@ -126,6 +127,7 @@ def complete_turn(
             model_version=result.resolved_model or model_version,
             attempts=attempts,
             seed=result.seed,
+            timing=timing,
             at=at,
         ),
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from attrs import field, frozen
 
-from ..generation import Attempt, FinishReason, Message, Part, Usage
+from ..generation import Attempt, FinishReason, Message, Part, Timing, Usage
 from ..model import Modality
 from .context import FULL, ContextPolicy
 from .turn import Turn
@@ -88,6 +88,7 @@ class TurnCompleted:
     at: datetime
     model_version: str | None = None
     seed: int | None = None
+    timing: Timing | None = None
 
 
 @frozen(kw_only=True)

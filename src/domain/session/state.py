@@ -97,9 +97,9 @@ def apply(session: Session, event: SessionEvent) -> Session:  # noqa: PLR0911 - 
         case SessionChanged():
             return after(title=event.title, defaults=event.defaults, metadata=event.metadata, context=event.context)
         case TurnRequested():
-            return after(turns=(*session.turns, _begun(event)))
+            return after(turns=(*session.turns, _begun(event, session.version + 1)))
         case TurnCompleted() | TurnFailed():
-            return after(turns=(*session.turns[:-1], _ended(session.turns[-1], event)))
+            return after(turns=(*session.turns[:-1], _ended(session.turns[-1], event, session.version + 1)))
         case SessionReset():
             return after(turns=tuple(evolve(turn, in_context=False) for turn in session.turns))
         case SessionClosed():
@@ -114,8 +114,9 @@ def apply(session: Session, event: SessionEvent) -> Session:  # noqa: PLR0911 - 
             return after()
 
 
-def _begun(event: TurnRequested) -> Turn:
+def _begun(event: TurnRequested, version: int) -> Turn:
     return Turn(
+        version=version,
         number=event.turn,
         generation_id=event.generation_id,
         modality=event.modality,
@@ -128,11 +129,12 @@ def _begun(event: TurnRequested) -> Turn:
     )
 
 
-def _ended(turn: Turn, event: TurnCompleted | TurnFailed) -> Turn:
+def _ended(turn: Turn, event: TurnCompleted | TurnFailed, version: int) -> Turn:
     if isinstance(event, TurnFailed):
         status = TurnStatus.CANCELLED if event.code == CANCELLED else TurnStatus.FAILED
         return evolve(
             turn,
+            version=version,
             status=status,
             error_code=event.code,
             error_detail=event.detail,
@@ -141,8 +143,12 @@ def _ended(turn: Turn, event: TurnCompleted | TurnFailed) -> Turn:
         )
     return evolve(
         turn,
+        version=version,
         status=TurnStatus.COMPLETED,
+        provider=event.provider,
         model=event.model,
+        model_version=event.model_version,
+        timing=event.timing,
         output=event.output,
         finish_reason=event.finish_reason,
         usage=event.usage,

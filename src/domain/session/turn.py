@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
-from ..generation import Attempt, FinishReason, Message, Part, Usage
+from ..generation import Attempt, FinishReason, Message, Part, Timing, Usage
 from ..model import Modality
 
 
@@ -21,7 +21,10 @@ class TurnStatus(StrEnum):
 
 @frozen(kw_only=True)
 class Turn:
-    """One request and what became of it. `in_context`: later turns are told of it."""
+    """One request and what became of it. `in_context`: later turns are told of it.
+
+    `version` is the session's with the turn's last event.
+    """
 
     number: int
     generation_id: str
@@ -41,3 +44,7 @@ class Turn:
     error_detail: str | None = None
     ended_at: datetime | None = None
     in_context: bool = False
+    provider: str | None = None
+    model_version: str | None = None
+    timing: Timing | None = None
+    version: int = 0

@@ -1,12 +1,14 @@
 """What comes in: JSON bodies, queries and headers, each checked before anything else looks at it."""
 
 import re
+from hashlib import sha256
 from typing import Any, TypeVar
 
 import msgspec
 
 from ...domain.access import LOCAL_OPERATOR, Principal
 from ...domain.errors import InvalidRequest
+from ...domain.idempotency import IdempotencyKey
 from ..structuring import structure
 from .problems import UnsupportedMediaType
 from .scope import Request
@@ -16,6 +18,7 @@ T = TypeVar("T")
 _decode = msgspec.json.Decoder().decode
 _BYTE = re.compile(r"^(?:JSON is malformed: )?(?P<what>.*) \(byte (?P<at>\d+)\)$")
 _VERSION = re.compile(r'(?:W/)?"(\d{1,18})"')
+_KEY = re.compile(r"[!-~]{1,255}")
 _JSON = "application/json"
 
 
@@ -79,6 +82,20 @@ def expected_version(req: Request) -> int | None:
     return int(version[1])
 
 
+def idempotency_key(req: Request) -> IdempotencyKey | None:
+    """The client's name for this request, and what makes it this request: its path and its body, byte for byte.
+
+    Raises:
+        InvalidRequest: the header is not of the form that it must have.
+    """
+    key = req.get_header("Idempotency-Key")
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        raise InvalidRequest.at("/headers/Idempotency-Key", "must be 1 to 255 visible ASCII characters")
+    return IdempotencyKey(key=key, fingerprint=sha256(req.path.encode() + b"\n" + req.exchange.body).hexdigest())
+
+
 def refuse_idempotency_key(req: Request) -> None:
     """Say that a key would not be honoured, rather than to ignore it.
 
@@ -86,7 +103,9 @@ def refuse_idempotency_key(req: Request) -> None:
         InvalidRequest: there is one.
     """
     if req.get_header("Idempotency-Key") is not None:
-        raise InvalidRequest.at("/headers/Idempotency-Key", "is not supported yet: send the request without it")
+        raise InvalidRequest.at(
+            "/headers/Idempotency-Key", "is for turns and for opening sessions: use If-Match to do this once"
+        )
 
 
 def _checked(body: bytes, depth: int) -> Any:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 import msgspec
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from falcon.asgi import Response
 
-from ...application.generate import Generate, Output, RunningGeneration
+from ...application.generate import Answer, Generate, Output
 from ...domain.errors import GatewayError
 from ...domain.generation import Generation, Progress, TextDelta, ToolCallDelta
 from . import sse
-from .body import expected_version, principal_of, read_json
+from .body import expected_version, idempotency_key, principal_of, read_json
 from .openai_wire import read_request, to_completion, to_tool_call, to_usage
 from .problems import openai_error
 from .scope import Request
@@ -27,7 +27,7 @@ class ChatCompletions:
     async def on_post(self, req: Request, resp: Response) -> None:
         """Answer a conversation."""
         request, parameters = read_request(read_json(req))
-        command = request.command(parameters, expected_version(req))
+        command = evolve(request.command(parameters, expected_version(req)), idempotency=idempotency_key(req))
         begin = self.generate.begin(command, principal_of(req), req.exchange.request_id)
         if command.stream:
             await sse.respond(resp, req.exchange, begin, ChatChunks(include_usage=request.include_usage))
@@ -48,7 +48,7 @@ class ChatChunks:
     _head: bytes = field(init=False, default=b"")
     _tail: bytes = field(init=False, default=b"")
 
-    def opening(self, running: RunningGeneration) -> bytes:
+    def opening(self, running: Answer) -> bytes:
         """The role."""
         created = int(running.created_at.timestamp())
         chunk = {"id": running.id, "object": "chat.completion.chunk", "created": created, "model": running.model.id}

@@ -15,7 +15,7 @@ import structlog
 from attrs import asdict, define, field
 from falcon.asgi import Response
 
-from ...application.generate import Output, RunningGeneration
+from ...application.generate import Answer, Output
 from ...domain.errors import GatewayError, StreamInterrupted
 from ...domain.generation import Generation, Progress, TextDelta, ToolCallDelta
 from .problems import problem_object, unexpected
@@ -36,7 +36,7 @@ _log = structlog.get_logger()
 class Dialect(Protocol):
     """How a stream is written."""
 
-    def opening(self, running: RunningGeneration) -> bytes:
+    def opening(self, running: Answer) -> bytes:
         """What comes first."""
         ...
 
@@ -50,7 +50,7 @@ class Dialect(Protocol):
 
 
 async def respond(
-    resp: Response, exchange: Exchange, begin: AbstractAsyncContextManager[RunningGeneration], dialect: Dialect
+    resp: Response, exchange: Exchange, begin: AbstractAsyncContextManager[Answer], dialect: Dialect
 ) -> None:
     """Answer with a stream.
 
@@ -77,7 +77,7 @@ async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenera
 
 
 async def _stream(
-    exchange: Exchange, begin: AbstractAsyncContextManager[RunningGeneration], dialect: Dialect
+    exchange: Exchange, begin: AbstractAsyncContextManager[Answer], dialect: Dialect
 ) -> AsyncGenerator[bytes, None]:
     written = False
     try:
@@ -174,7 +174,7 @@ class NativeEvents:
     _sequence: int = field(init=False, default=0)
     _head: bytes = field(init=False, default=b"")
 
-    def opening(self, running: RunningGeneration) -> bytes:
+    def opening(self, running: Answer) -> bytes:
         """`started`."""
         self._head = b'\ndata: {"generation_id":' + _encode(running.id) + b',"sequence":'
         model = {"id": running.model.id, "provider": running.model.provider, "version": running.model.version}

@@ -80,12 +80,6 @@ async def test_what_is_not_there_yet_is_refused_by_name(http, field):
     assert [it["pointer"] for it in refused.json()["errors"]] == [f"/{field}"]
 
 
-async def test_an_idempotency_key_is_refused_rather_than_ignored(http):
-    refused = await http.post(URL, json={"input": "x"}, headers={"Idempotency-Key": "k"})
-    assert refused.status_code == 400
-    assert "not supported yet" in refused.json()["detail"]
-
-
 async def test_a_parameter_that_the_model_does_not_know_is_refused(http):
     refused = await http.post(URL, json={"input": "x", "model": "acme/large", "parameters": {"top_k": 3, "seed": 1}})
     assert {it["pointer"] for it in refused.json()["errors"]} == {"/parameters/top_k", "/parameters/seed"}

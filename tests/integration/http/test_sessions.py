@@ -223,6 +223,6 @@ async def test_the_record_can_be_verified(http):
 
 async def test_a_key_against_doubles_is_refused_rather_than_ignored(http):
     session = await opened(http)
-    for path in ("/v1/sessions", f"/v1/sessions/{session}/reset", f"/v1/sessions/{session}/close"):
-        refused = await http.post(path, json={}, headers={"Idempotency-Key": "k"})
+    for verb in ("reset", "close", "archive", "fork"):
+        refused = await http.post(f"/v1/sessions/{session}/{verb}", json={}, headers={"Idempotency-Key": "k"})
         assert refused.json()["errors"][0]["pointer"] == "/headers/Idempotency-Key"

@@ -92,7 +92,7 @@ async def test_an_event_that_was_changed_together_with_its_hash_shows_in_the_nex
 
 async def test_a_last_event_that_was_changed_together_with_its_hash_shows_in_the_list(folder):
     ((state,),) = on_disk(folder, STATE, "ses_a", VERSIONS)
-    changed = forged(state, VERSIONS, "turn.completed.v1")
+    changed = forged(state, VERSIONS, "turn.completed.v2")
     on_disk(folder, "UPDATE stored_events SET state = ? WHERE state = ?", changed, state)
     assert await broken_at(folder) == VERSIONS
 

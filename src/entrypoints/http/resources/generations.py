@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import msgspec
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from falcon.asgi import Response
 
 from ....application.generate import Generate, GenerateCommand
@@ -12,7 +12,7 @@ from ....domain.generation import ImagePart, Message, Part, Role, TextPart, Tool
 from ....domain.model import Modality
 from ....domain.parameters import Field, TextParameters
 from .. import sse
-from ..body import expected_version, principal_of, read_body, refuse_idempotency_key
+from ..body import expected_version, idempotency_key, principal_of, read_body
 from ..rendering import generation_object
 from ..scope import Request
 
@@ -127,8 +127,8 @@ class TextGenerations:
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Generate text."""
-        refuse_idempotency_key(req)
         command = read_body(req, TextGeneration).command(expected_version(req))
+        command = evolve(command, idempotency=idempotency_key(req))
         exchange = req.exchange
         begin = self.generate.begin(command, principal_of(req), exchange.request_id)
         if command.stream:

@@ -14,7 +14,15 @@ from ....domain.errors import InvalidRequest
 from ....domain.model import Modality
 from ....domain.parameters import Field
 from ....domain.session import Changes, ContextPolicy, ContextStrategy, Session, SessionStatus, Turn
-from ..body import expected_version, principal_of, read_body, read_fields, read_query, refuse_idempotency_key
+from ..body import (
+    expected_version,
+    idempotency_key,
+    principal_of,
+    read_body,
+    read_fields,
+    read_query,
+    refuse_idempotency_key,
+)
 from ..paging import cursor_text, list_object, read_cursor
 from ..rendering import message_object, part_object
 from ..scope import Request
@@ -126,8 +134,7 @@ class SessionResource:
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Open a session."""
-        refuse_idempotency_key(req)
-        command = read_body(req, SessionToOpen).command()
+        command = evolve(read_body(req, SessionToOpen).command(), idempotency=idempotency_key(req))
         _show_new(resp, await self.sessions.open(command, principal_of(req), req.exchange.request_id))
 
     async def on_get(self, req: Request, resp: Response) -> None:
@@ -272,6 +279,8 @@ def turn_object(turn: Turn) -> dict[str, Any]:
         "modality": turn.modality,
         "status": turn.status,
         "model": turn.model,
+        "provider": turn.provider,
+        "model_version": turn.model_version,
         "messages": [message_object(message) for message in turn.messages],
         "parameters": turn.parameters,
         "output": [part_object(part) for part in turn.output],

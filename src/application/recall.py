@@ -1,0 +1,130 @@
+"""The first answer, again: what became of a request whose idempotency key was used before."""
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+
+from attrs import evolve, frozen
+
+from ..domain.access import Principal
+from ..domain.errors import IdempotencyInProgress, IdempotencyMismatch
+from ..domain.generation import (
+    Completed,
+    Generation,
+    SessionRef,
+    TextDelta,
+    TextPart,
+    Timing,
+    ToolCallDelta,
+    ToolCallPart,
+    Usage,
+)
+from ..domain.idempotency import IdempotencyKey, KeyUse
+from ..domain.model import Model
+from ..domain.session import Turn, TurnStatus
+from .ports import SessionStore
+from .turns import owned
+
+Output = TextDelta | ToolCallDelta | Generation
+
+
+@frozen
+class RecalledGeneration:
+    """A generation that was finished before, for whoever would iterate over a running one."""
+
+    generation: Generation
+
+    @property
+    def id(self) -> str:
+        """The first one's id."""
+        return self.generation.id
+
+    @property
+    def model(self) -> Model:
+        """The model that answered."""
+        return self.generation.model
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was first asked."""
+        return self.generation.created_at
+
+    async def result(self) -> Generation:
+        """The whole."""
+        return self.generation
+
+    async def outputs(self) -> AsyncGenerator[Output, None]:
+        """Each part of the output in one piece, and last the whole."""
+        calls = 0
+        for part in self.generation.result.output:
+            if isinstance(part, TextPart):
+                yield TextDelta(part.text)
+            elif isinstance(part, ToolCallPart):
+                yield ToolCallDelta(index=calls, id=part.id, name=part.name, arguments=part.arguments)
+                calls += 1
+        yield self.generation
+
+
+async def used(store: SessionStore, principal: Principal, key: IdempotencyKey) -> KeyUse | None:
+    """What the key was used for, if it was.
+
+    Raises:
+        IdempotencyMismatch: for something else than what is asked now.
+    """
+    use = await store.key_use(principal.id, key.key)
+    if use and use.key != key:
+        raise IdempotencyMismatch(
+            detail="This Idempotency-Key was used for another request: send the very same request, or another key."
+        )
+    return use
+
+
+async def recall(
+    store: SessionStore, principal: Principal, key: IdempotencyKey, session_id: str
+) -> RecalledGeneration | KeyUse:
+    """The finished turn that the key stands for, or how to use the key for a new one.
+
+    Raises:
+        IdempotencyMismatch: the key was used for another request.
+        IdempotencyInProgress: the turn has not ended.
+        NotFound: the session of the turn is gone.
+    """
+    fresh = KeyUse(owner=principal.id, key=key, session_id=session_id)
+    use = await used(store, principal, key)
+    if use is None or use.turn is None:
+        return fresh
+    session = owned(await store.load(use.session_id), principal.id)
+    turn = session.turns[use.turn - 1]
+    if turn.status is TurnStatus.RUNNING:
+        raise IdempotencyInProgress(retry_after_s=1)
+    if turn.status is not TurnStatus.COMPLETED:
+        return evolve(fresh, instead_of=turn.number)
+    return RecalledGeneration(_generation(turn, session.id))
+
+
+def _generation(turn: Turn, session_id: str) -> Generation:
+    model = Model(
+        id=turn.model,
+        name=turn.model,
+        modality=turn.modality,
+        provider=turn.provider or "",
+        upstream=turn.model,
+        origin="provider",
+        parameters=frozenset(),
+        version=turn.model_version,
+    )
+    return Generation(
+        id=turn.generation_id,
+        modality=turn.modality,
+        model=model,
+        result=Completed(
+            output=turn.output,
+            finish_reason=turn.finish_reason,  # type: ignore[arg-type]  # a completed turn has one
+            usage=turn.usage or Usage(),
+            seed=turn.seed,
+        ),
+        attempts=turn.attempts,
+        created_at=turn.requested_at,
+        timing=turn.timing or Timing(queue_ms=0, first_output_ms=None, total_ms=0),
+        session=SessionRef(id=session_id, turn=turn.number, version=turn.version),
+        metadata=turn.metadata,
+    )
