@@ -13,7 +13,7 @@ from attrs import frozen
 from ..domain.generation import GenerationEvent, GenerationRequest
 from ..domain.idempotency import KeyUse
 from ..domain.model import Modality, Model, ModelStatus
-from ..domain.session import Session, SessionEvent, SessionStatus
+from ..domain.session import Session, SessionErased, SessionEvent, SessionStatus
 
 
 class Clock(Protocol):
@@ -99,6 +99,19 @@ class SessionStore(Protocol):
         """What the owner's idempotency key stands for."""
         ...
 
+    async def erase(self, session: Session, erased: SessionErased, provenance: "Provenance") -> "Erasure":
+        """Store the session's last event, destroy what its content could be read with, and look whether it is gone.
+
+        From then on `load`, `history` and `append` raise `errors.SessionErased`, the list does not have it, its
+        idempotency keys are forgotten, and `verify` still finds the chain whole.
+
+        Raises:
+            VersionConflict: the stored stream is not at `session.version`.
+            NotFound: there is no such session.
+            GatewayError: something of the content can still be read.
+        """
+        ...
+
     async def history(self, session_id: str, *, after: int = 0, limit: int | None = None) -> "Sequence[RecordedEvent]":
         """The stream as it was recorded, from the version following `after` on; empty past its end.
 
@@ -160,6 +173,21 @@ class Verification:
     events: int
     head: str
     broken_at: int | None = None
+    erased: bool = False
+
+
+@frozen(kw_only=True)
+class Erasure:
+    """What was removed of a session: its key, its title and metadata, and so many idempotency keys.
+
+    `events` stay, with the hash of the last: who did what and when, and nothing of what was said.
+    """
+
+    session_id: str
+    erased_at: datetime
+    events: int
+    head: str
+    idempotency_keys: int
 
 
 @frozen(kw_only=True)

@@ -22,7 +22,7 @@ from ..domain.idempotency import IdempotencyKey, KeyUse
 from ..domain.model import Model
 from ..domain.session import Turn, TurnStatus
 from .ports import SessionStore
-from .turns import owned
+from .turns import load_owned
 
 Output = TextDelta | ToolCallDelta | Generation
 
@@ -92,7 +92,7 @@ async def recall(
     use = await used(store, principal, key)
     if use is None or use.turn is None:
         return fresh
-    session = owned(await store.load(use.session_id), principal.id)
+    session = await load_owned(store, use.session_id, principal.id)
     turn = session.turns[use.turn - 1]
     if turn.status is TurnStatus.RUNNING:
         raise IdempotencyInProgress(retry_after_s=1)

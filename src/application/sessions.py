@@ -1,6 +1,7 @@
 """Open sessions, look at them, and end them."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
 
@@ -8,13 +9,14 @@ from attrs import define, evolve, field, frozen
 
 from ..domain import session as rules
 from ..domain.access import Principal
-from ..domain.errors import GatewayError, IdempotencyInProgress
+from ..domain.errors import GatewayError, IdempotencyInProgress, SessionErased
 from ..domain.idempotency import IdempotencyKey, KeyUse
 from ..domain.model import Modality
 from ..domain.session import ContextPolicy, Session, SessionEvent, SessionOpened
 from .catalog import Catalog
 from .ports import (
     Clock,
+    Erasure,
     IdFactory,
     Provenance,
     RecordedEvent,
@@ -24,7 +26,7 @@ from .ports import (
     Verification,
 )
 from .recall import used
-from .turns import SessionLocks, owned, to_its_end
+from .turns import SessionLocks, load_owned, to_its_end
 
 
 @frozen(kw_only=True)
@@ -143,8 +145,9 @@ class Sessions:
 
         Raises:
             NotFound: no such session, or no such version.
+            SessionErased: it was erased.
         """
-        return owned(await self.store.load(session_id, at_version=at_version), principal.id)
+        return await load_owned(self.store, session_id, principal.id, at_version=at_version)
 
     async def reset(self, session_id: str, principal: Principal, request_id: str, version: int | None) -> Session:
         """Start a new context; the history stays.
@@ -173,6 +176,19 @@ class Sessions:
         """
         return await self._change(session_id, principal, request_id, version, rules.archive)
 
+    async def erase(self, session_id: str, principal: Principal, request_id: str, version: int | None) -> Erasure:
+        """Destroy a session's content for ever. That it was there, and who did what when, stays for the audit.
+
+        Raises:
+            NotFound, SessionErased, SessionBusy: as they say.
+            VersionConflict: the session is not at `version`.
+        """
+        async with self.locks.hold(session_id, principal.id):
+            session = await self.get(session_id, principal)
+            rules.expect_version(session, version)
+            (erased,) = rules.erase(session, at=self.clock())
+            return await to_its_end(self.store.erase(session, erased, _provenance(principal, request_id)))
+
     async def history(
         self, session_id: str, principal: Principal, *, after: int = 0, limit: int | None = None
     ) -> Sequence[RecordedEvent]:
@@ -185,12 +201,13 @@ class Sessions:
         return await self.store.history(session_id, after=after, limit=limit)
 
     async def verify(self, session_id: str, principal: Principal) -> Verification:
-        """Whether the stored events are those that were recorded, all and in their order.
+        """Whether the stored events are those that were recorded, all and in their order; those of an erased one too.
 
         Raises:
             NotFound: no such session.
         """
-        await self.get(session_id, principal)
+        with suppress(SessionErased):
+            await self.get(session_id, principal)
         return await self.store.verify(session_id)
 
     async def end_interrupted_turns(self) -> Sweep:

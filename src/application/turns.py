@@ -8,7 +8,7 @@ from typing import TypeVar
 from attrs import define, evolve
 
 from ..domain import session as rules
-from ..domain.errors import NotFound, SessionBusy
+from ..domain.errors import NotFound, SessionBusy, SessionErased
 from ..domain.generation import Attempt, Completed, SessionRef, Timing
 from ..domain.idempotency import KeyUse
 from ..domain.model import Model
@@ -140,7 +140,7 @@ class SessionTurns:
             IdempotencyInProgress: the key has come to stand for another turn meanwhile.
         """
         async with self.locks.hold(session_id, provenance.actor):
-            session = owned(await self.store.load(session_id), provenance.actor)
+            session = await load_owned(self.store, session_id, provenance.actor)
             turn = SessionTurn(session, self.store, self.clock, provenance, self.max_events)
             try:
                 events = await decide(session)
@@ -162,6 +162,23 @@ def owned(session: Session, principal_id: str) -> Session:
     if session.owner != principal_id:
         raise NotFound.of("session", session.id)
     return session
+
+
+async def load_owned(
+    store: SessionStore, session_id: str, principal_id: str, *, at_version: int | None = None
+) -> Session:
+    """The session, if it is theirs, as it is or as it was at a version.
+
+    Raises:
+        NotFound: it is somebody else's, or not there, or never had that version.
+        SessionErased: it was theirs.
+    """
+    try:
+        return owned(await store.load(session_id, at_version=at_version), principal_id)
+    except SessionErased as error:
+        if error.owner != principal_id:
+            raise NotFound.of("session", session_id) from error
+        raise
 
 
 async def to_its_end(work: Awaitable[T]) -> T:

@@ -10,6 +10,7 @@ GatewayError
 │   ├── ContextLengthExceeded
 │   └── ContentPolicyViolation
 ├── NotFound                    no such thing here, or not yours
+│   └── SessionErased
 ├── Conflict                    the thing is not in the state that the request needs
 │   ├── SessionClosed
 │   ├── SessionBusy
@@ -147,6 +148,14 @@ class NotFound(GatewayError):
     def of(cls, kind: str, name: str) -> "NotFound":
         """The error for a thing of `kind` that is not there, or that belongs to somebody else."""
         return cls(detail=f"There is no {kind} {name!r}.")
+
+
+@define(eq=False, kw_only=True)
+class SessionErased(NotFound):
+    """The session was erased: its content is gone. `owner` is who may know that it was there."""
+
+    code = "session_erased"
+    owner: str = ""
 
 
 class Conflict(GatewayError):

@@ -8,13 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pluggably.application.ports import SessionCursor, SessionQuery, SessionStore
-from pluggably.domain.errors import IdempotencyInProgress, NotFound, VersionConflict
+from pluggably.domain.errors import IdempotencyInProgress, NotFound, SessionErased, VersionConflict
 from pluggably.domain.generation import Message, Role
 from pluggably.domain.idempotency import IdempotencyKey, KeyUse
 from pluggably.domain.model import Modality
-from pluggably.domain.session import Session, SessionStatus, close, fold, reset
+from pluggably.domain.session import Session, SessionStatus, close, erase, fold, reset
 
-from ..session_builders import ALICE, EVERY_PART, NOON, answer, ask, at, fail, opened
+from ..session_builders import ALICE, EVERY_PART, NOON, after, answer, ask, at, fail, opened
 
 _NUMBERS = itertools.count()
 _ON_ONE_STORE = settings(
@@ -280,6 +280,56 @@ class SessionStoreContract:
         (won,) = [it for it in outcomes if isinstance(it, Session)]
         assert {type(it) for it in outcomes if it is not won} == {IdempotencyInProgress}
         assert (await store.key_use("alice", "k")).session_id == won.id
+
+    # ── Erasure ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def test_an_erased_session_cannot_be_read_or_written_and_its_chain_is_whole(self, store):
+        session = await a_stored_session(store, turns=2, title="Trip", metadata={"k": "v"})
+        (erased,) = erase(session, at=at(9))
+        receipt = await store.erase(session, erased, ALICE)
+        assert (receipt.session_id, receipt.erased_at, receipt.events) == ("ses_a", at(9), 6)
+        for look in (
+            store.load("ses_a"),
+            store.load("ses_a", at_version=2),
+            store.history("ses_a"),
+            store.append(session, ask(session), ALICE),
+            store.append(after(session, (erased,)), ask(session), ALICE),
+        ):
+            with pytest.raises((SessionErased, VersionConflict)):
+                await look
+        found = await store.verify("ses_a")
+        assert (found.valid, found.erased, found.events, found.head) == (True, True, 6, receipt.head)
+
+    async def test_an_erased_session_is_in_no_list_and_its_keys_are_forgotten(self, store):
+        session = await store.append(Session(id="ses_a"), (opened(),), ALICE, key_use=key_use())
+        await a_stored_session(store, "ses_b")
+        await store.append(Session(id="ses_c"), (opened(),), ALICE, key_use=key_use("other", session_id="ses_c"))
+        receipt = await store.erase(session, *erase(session, at=NOON), ALICE)
+        assert receipt.idempotency_keys == 1
+        assert await store.key_use("alice", "k") is None
+        assert (await store.key_use("alice", "other")).session_id == "ses_c"
+        assert {it.id for it in (await store.find(SessionQuery(owner="alice"))).sessions} == {"ses_b", "ses_c"}
+        assert list(await store.active()) == []
+
+    async def test_an_erased_session_is_never_opened_again(self, store):
+        session = await a_stored_session(store)
+        await store.erase(session, *erase(session, at=NOON), ALICE)
+        with pytest.raises((SessionErased, VersionConflict)):
+            await store.append(Session(id="ses_a"), (opened(),), ALICE)
+
+    async def test_only_the_version_that_was_seen_is_erased(self, store):
+        stale = await a_stored_session(store)
+        current = await store.append(stale, ask(stale), ALICE)
+        with pytest.raises(VersionConflict):
+            await store.erase(stale, *erase(stale, at=NOON), ALICE)
+        assert await store.load("ses_a") == current
+
+    async def test_it_is_told_who_may_know_that_a_session_was_erased(self, store):
+        session = await a_stored_session(store)
+        await store.erase(session, *erase(session, at=NOON), ALICE)
+        with pytest.raises(SessionErased) as erased:
+            await store.load("ses_a")
+        assert erased.value.owner == "alice"
 
     # ── Turns that have not ended ─────────────────────────────────────────────────────────────────────────────────
 

@@ -8,6 +8,7 @@ from itertools import islice
 from attrs import evolve
 
 from ...application.ports import (
+    Erasure,
     Provenance,
     RecordedEvent,
     SessionPage,
@@ -15,9 +16,10 @@ from ...application.ports import (
     SessionSummary,
     Verification,
 )
+from ...domain import errors
 from ...domain.errors import IdempotencyInProgress, NotFound, VersionConflict
 from ...domain.idempotency import KeyUse
-from ...domain.session import Session, SessionEvent, apply, fold
+from ...domain.session import Session, SessionErased, SessionEvent, apply, fold
 from ..system import now
 
 
@@ -27,6 +29,7 @@ class MemorySessionStore:
     def __init__(self) -> None:
         self._streams: dict[str, list[RecordedEvent]] = {}
         self._sessions: dict[str, Session] = {}
+        self._erased: dict[str, tuple[Verification, str]] = {}
         self._key_uses: dict[tuple[str, str], KeyUse] = {}
 
     async def load(self, session_id: str, *, at_version: int | None = None) -> Session:
@@ -47,6 +50,7 @@ class MemorySessionStore:
         key_use: KeyUse | None = None,
     ) -> Session:
         """Add events to the stream; without any, the session is returned as it is."""
+        self._expect_not_erased(session.id)
         stream = self._streams.get(session.id, [])
         if len(stream) != session.version:
             raise VersionConflict(detail=f"Session {session.id} has moved on from version {session.version}.")
@@ -61,6 +65,23 @@ class MemorySessionStore:
             self._sessions[session.id] = session
         return session
 
+    async def erase(self, session: Session, erased: SessionErased, provenance: Provenance) -> Erasure:
+        """Forget all but who did what and when."""
+        session = await self.append(session, (erased,), provenance)
+        found = await self.verify(session.id)
+        keys = [place for place, use in self._key_uses.items() if use.session_id == session.id]
+        for place in keys:
+            del self._key_uses[place]
+        self._erased[session.id] = evolve(found, erased=True), session.owner
+        del self._streams[session.id], self._sessions[session.id]
+        return Erasure(
+            session_id=session.id,
+            erased_at=erased.at,
+            events=found.events,
+            head=found.head,
+            idempotency_keys=len(keys),
+        )
+
     async def key_use(self, owner: str, key: str) -> KeyUse | None:
         """What the owner's idempotency key stands for."""
         return self._key_uses.get((owner, key))
@@ -70,7 +91,9 @@ class MemorySessionStore:
         return tuple(islice(self._stream(session_id), max(after, 0), None))[:limit]
 
     async def verify(self, session_id: str) -> Verification:
-        """Compute the chain anew."""
+        """Compute the chain anew; of an erased session, what it was at the end."""
+        if session_id in self._erased:
+            return self._erased[session_id][0]
         stream, head = self._stream(session_id), ""
         for version, it in enumerate(stream, 1):
             if it != _link(it, head) or it.version != version:
@@ -98,7 +121,14 @@ class MemorySessionStore:
             raise IdempotencyInProgress(retry_after_s=1)
         self._key_uses[use.owner, use.key.key] = evolve(use, instead_of=None)
 
+    def _expect_not_erased(self, session_id: str) -> None:
+        if session_id in self._erased:
+            raise errors.SessionErased(
+                detail=f"Session {session_id} was erased: its content is gone.", owner=self._erased[session_id][1]
+            )
+
     def _stream(self, session_id: str) -> list[RecordedEvent]:
+        self._expect_not_erased(session_id)
         if session_id not in self._streams:
             raise NotFound.of("session", session_id)
         return self._streams[session_id]

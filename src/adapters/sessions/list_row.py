@@ -5,7 +5,7 @@ The title and the metadata are content: they are sealed with the session's key, 
 
 from datetime import UTC, datetime, timedelta
 
-from attrs import frozen
+from attrs import evolve, frozen
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -58,6 +58,11 @@ def to_row(session: Session, *, tip: str, key: bytes) -> ListRow:
         tip=tip,
         sealed=seal(AESGCM(key), content, session.id.encode()),
     )
+
+
+def without_content(row: ListRow) -> ListRow:
+    """The row of an erased session: nothing is left of its title and its metadata."""
+    return evolve(row, sealed=b"")
 
 
 def to_summary(row: ListRow, *, key: bytes) -> SessionSummary:

@@ -22,6 +22,7 @@ from eventsourcing.sqlite import (
 from ...application.ports import SessionQuery
 from ...domain.errors import GatewayError
 from ...domain.idempotency import IdempotencyKey, KeyUse
+from ...domain.session import SessionStatus
 from .list_row import ListRow, microseconds
 
 _EVENTS: Final = """
@@ -58,6 +59,8 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
 ) WITHOUT ROWID"""
 _INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS session_list_by_activity ON session_list (owner, last_activity_at DESC, id DESC)",
+    "CREATE INDEX IF NOT EXISTS session_list_erased ON session_list (id) WHERE status = 'erased'",
+    "CREATE INDEX IF NOT EXISTS idempotency_keys_by_session ON idempotency_keys (session_id)",
     "CREATE INDEX IF NOT EXISTS session_list_active ON session_list (id) WHERE active",
 )
 _COLUMNS = tuple(attribute.name for attribute in fields(ListRow))
@@ -71,6 +74,9 @@ _SELECT_ROWS = f"SELECT {', '.join(_COLUMNS)} FROM session_list "  # noqa: S608 
 _FREE_KEY = "DELETE FROM idempotency_keys WHERE owner = ? AND key = ? AND session_id = ? AND turn = ?"
 _USE_KEY = "INSERT INTO idempotency_keys (owner, key, fingerprint, session_id, turn) VALUES (?, ?, ?, ?, ?)"
 _SELECT_KEY = "SELECT fingerprint, session_id, turn FROM idempotency_keys WHERE owner = ? AND key = ?"
+
+_FORGET_KEYS = "DELETE FROM idempotency_keys WHERE session_id = ?"
+_COUNT_KEYS = "SELECT count(*) FROM idempotency_keys WHERE session_id = ?"
 
 
 class SqliteSessionRecorder(SQLiteApplicationRecorder):
@@ -95,6 +101,8 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
     ) -> Sequence[int] | None:
         ids = super()._insert_events(c, stored_events, **kwargs)
         c.execute(_PUT_ROW, astuple(kwargs["row"]))
+        if kwargs["row"].status == SessionStatus.ERASED:
+            c.execute(_FORGET_KEYS, (kwargs["row"].id,))
         if use := kwargs["key_use"]:
             c.execute(_FREE_KEY, (use.owner, use.key.key, use.session_id, use.instead_of))
             c.execute(_USE_KEY, (use.owner, use.key.key, use.key.fingerprint, use.session_id, use.turn))
@@ -111,6 +119,16 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
         return KeyUse(
             owner=owner, key=IdempotencyKey(key=key, fingerprint=fingerprint), session_id=session_id, turn=turn
         )
+
+    def keys_of(self, session_id: str) -> int:
+        """How many idempotency keys stand for the session or its turns."""
+        with self.datastore.transaction(commit=False) as cursor:
+            cursor.execute(_COUNT_KEYS, (session_id,))
+            return int(cursor.fetchone()[0])
+
+    def erased(self) -> tuple[str, ...]:
+        """The ids of the sessions that were erased."""
+        return tuple(row.id for row in self._select(_SELECT_ROWS + "WHERE status = 'erased' ORDER BY id", []))
 
     def row(self, session_id: str) -> ListRow | None:
         """A session's row."""
@@ -170,7 +188,7 @@ class ExclusiveUse:
 
 
 def _page(query: SessionQuery, after: tuple[int, str] | None) -> tuple[str, list[object]]:
-    conditions: dict[str, tuple[object, ...]] = {"owner = ?": (query.owner,)}
+    conditions: dict[str, tuple[object, ...]] = {"owner = ?": (query.owner,), "status <> 'erased'": ()}
     if query.status is not None:
         conditions["status = ?"] = (query.status.value,)
     if query.modality is not None:

@@ -19,6 +19,7 @@ from typing import TypeVar
 from eventsourcing.persistence import IntegrityError, PersistenceError, StoredEvent
 
 from ...application.ports import (
+    Erasure,
     Provenance,
     RecordedEvent,
     SessionPage,
@@ -26,6 +27,7 @@ from ...application.ports import (
     SessionSummary,
     Verification,
 )
+from ...domain import errors
 from ...domain.errors import (
     Draining,
     GatewayError,
@@ -35,10 +37,10 @@ from ...domain.errors import (
     VersionConflict,
 )
 from ...domain.idempotency import KeyUse
-from ...domain.session import Session, SessionEvent, apply, fold
+from ...domain.session import Session, SessionErased, SessionEvent, SessionStatus, apply, fold
 from ..system import IdSequence, now
 from .keyring import Keyring
-from .list_row import ListRow, to_row, to_summary
+from .list_row import ListRow, to_row, to_summary, without_content
 from .mapper import ChainedEvent, SessionMapper, hash_of, is_intact, recorded
 from .sqlite import ExclusiveUse, SqliteSessionRecorder
 
@@ -65,6 +67,7 @@ class SqliteSessionStore:
             opened.callback(self._recorder.close)
             self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sessions")
             opened.callback(self._threads.shutdown)
+            self._finish_erasing()
             self._opened = opened.pop_all()
         self._new_id = IdSequence()
 
@@ -82,6 +85,10 @@ class SqliteSessionStore:
     ) -> Session:
         """Store events; without any, the session is returned as it is."""
         return await self._run(lambda: self._append(session, events, provenance, key_use))
+
+    async def erase(self, session: Session, erased: SessionErased, provenance: Provenance) -> Erasure:
+        """Store the last event and destroy the session's key."""
+        return await self._run(lambda: self._erase(session, erased, provenance))
 
     async def key_use(self, owner: str, key: str) -> KeyUse | None:
         """What the owner's idempotency key stands for."""
@@ -122,6 +129,29 @@ class SqliteSessionStore:
 
     # ── On the store's threads ────────────────────────────────────────────────────────────────────────────────────
 
+    def _erase(self, session: Session, erased: SessionErased, provenance: Provenance) -> Erasure:
+        keys = self._recorder.keys_of(session.id)
+        self._append(session, (erased,), provenance, None)
+        self._keyring.destroy(session.id)
+        row, found = self._known(session.id), self._verify(session.id)
+        if self._keyring.get(session.id) or row.sealed or self._recorder.keys_of(session.id) or not found.valid:
+            raise GatewayError(
+                detail=f"Session {session.id} was erased, but something of it is still there: verify it."
+            )
+        return Erasure(
+            session_id=session.id,
+            erased_at=erased.at,
+            events=found.events,
+            head=found.head,
+            idempotency_keys=keys,
+        )
+
+    def _finish_erasing(self) -> None:
+        """Destroy the keys that a process, which ended in between, left behind."""
+        for session_id in self._recorder.erased():
+            if self._keyring.get(session_id):
+                self._keyring.destroy(session_id)
+
     def _append(
         self, session: Session, events: Sequence[SessionEvent], provenance: Provenance, key_use: KeyUse | None
     ) -> Session:
@@ -131,15 +161,17 @@ class SqliteSessionStore:
         if not events:
             return session
         key = self._keyring.get(session.id) if row else self._keyring.create(session.id)
-        if key is None:
-            raise NotFound.of("session", session.id)
+        if key is None or (row and row.status == SessionStatus.ERASED):
+            raise _was_erased(row) if row else NotFound.of("session", session.id)
         mapper, stored, tip = SessionMapper(key), list[StoredEvent](), row.tip if row else ""
         for event in events:
             stored.append(mapper.to_stored_event(self._chained(session, event, provenance, tip)))
             # The state is folded from the bytes: whatever they could not give back is noticed before it is stored.
             session, tip = apply(session, mapper.to_event(stored[-1])), hash_of(stored[-1])
         try:
-            self._recorder.insert_events(stored, row=to_row(session, tip=tip, key=key), key_use=key_use)
+            new = to_row(session, tip=tip, key=key)
+            new = without_content(new) if session.status is SessionStatus.ERASED else new
+            self._recorder.insert_events(stored, row=new, key_use=key_use)
         except IntegrityError as exc:
             if key_use and self._is_taken(key_use):
                 raise IdempotencyInProgress(retry_after_s=1) from exc
@@ -162,14 +194,16 @@ class SqliteSessionStore:
         )
 
     def _load(self, session_id: str, at_version: int | None) -> Session:
-        mapper, row = self._mapper(session_id), self._known(session_id)
+        row = self._known(session_id)
+        mapper = self._mapper(row)
         version = row.version if at_version is None else at_version
         if not 1 <= version <= row.version:
             raise NotFound(detail=f"Session {session_id} has no version {version}: it is at {row.version}.")
         return fold(session_id, map(mapper.to_event, self._stored(session_id, 0, version)))
 
     def _history(self, session_id: str, after: int, limit: int | None) -> tuple[RecordedEvent, ...]:
-        mapper, last = self._mapper(session_id), self._known(session_id).version
+        row = self._known(session_id)
+        mapper, last = self._mapper(row), row.version
         first = max(after, 0)
         stored_events = self._stored(session_id, first, last if limit is None else min(last, first + limit))
         return tuple(recorded(mapper.to_domain_event(stored), stored) for stored in stored_events)
@@ -187,7 +221,13 @@ class SqliteSessionStore:
             raise NotFound.of("session", session_id)
         broken_at = _first_broken(stored_events, row)
         head = hash_of(stored_events[-1]) if stored_events else ""
-        return Verification(valid=broken_at is None, events=len(stored_events), head=head, broken_at=broken_at)
+        return Verification(
+            valid=broken_at is None,
+            events=len(stored_events),
+            head=head,
+            broken_at=broken_at,
+            erased=row is not None and row.status == SessionStatus.ERASED,
+        )
 
     def _find(self, query: SessionQuery) -> SessionPage:
         readable = (summary for row in self._recorder.rows(query) if (summary := self._summary(row)))
@@ -207,10 +247,10 @@ class SqliteSessionStore:
             raise NotFound.of("session", session_id)
         return row
 
-    def _mapper(self, session_id: str) -> SessionMapper:
-        key = self._keyring.get(session_id)
-        if key is None:
-            raise NotFound.of("session", session_id)
+    def _mapper(self, row: ListRow) -> SessionMapper:
+        key = self._keyring.get(row.id)
+        if key is None or row.status == SessionStatus.ERASED:
+            raise _was_erased(row)
         return SessionMapper(key)
 
 
@@ -225,6 +265,10 @@ def _first_broken(stored_events: Sequence[StoredEvent], row: ListRow | None) -> 
     if len(stored_events) < version:
         return len(stored_events) + 1
     return None if head == tip else version
+
+
+def _was_erased(row: ListRow) -> errors.SessionErased:
+    return errors.SessionErased(detail=f"Session {row.id} was erased: its content is gone.", owner=row.owner)
 
 
 def _conflict(session: Session) -> VersionConflict:

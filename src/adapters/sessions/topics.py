@@ -21,6 +21,7 @@ from ...domain.session import (
     SessionChanged,
     SessionClosed,
     SessionContinued,
+    SessionErased,
     SessionEvent,
     SessionForked,
     SessionOpened,
@@ -43,6 +44,7 @@ TOPICS: dict[str, type[SessionEvent]] = {
     "session.reset.v1": SessionReset,
     "session.closed.v1": SessionClosed,
     "session.archived.v1": SessionArchived,
+    "session.erased.v1": SessionErased,
     "session.forked.v1": SessionForked,
     "session.continued.v1": SessionContinued,
 }

@@ -7,7 +7,7 @@
 
 `SessionReset` starts a new context in an open session; earlier turns stay in its history. A turn that failed, was
 cancelled or was interrupted stays in the history too, and never enters the context. A session in any state can be
-forked and continued: both are told in it, and change nothing else.
+forked and continued: both are told in it, and change nothing else. Any session whose turns have ended can be erased.
 """
 
 from collections.abc import Mapping
@@ -26,6 +26,7 @@ from .events import (
     SessionChanged,
     SessionClosed,
     SessionContinued,
+    SessionErased,
     SessionEvent,
     SessionForked,
     SessionOpened,
@@ -175,6 +176,16 @@ def archive(session: Session, *, at: datetime) -> tuple[SessionEvent, ...]:
         return ()
     _expect_idle(session, "archived")
     return (SessionArchived(at=at),)
+
+
+def erase(session: Session, *, at: datetime) -> tuple[SessionErased]:
+    """Let go of the content for ever, in whatever state the session is.
+
+    Raises:
+        SessionBusy: a turn has not ended.
+    """
+    _expect_idle(session, "erased")
+    return (SessionErased(at=at),)
 
 
 @frozen(kw_only=True)

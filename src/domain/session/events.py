@@ -127,6 +127,13 @@ class SessionArchived:
 
 
 @frozen(kw_only=True)
+class SessionErased:
+    """The last of a session's events: its content is gone, that it was there is not."""
+
+    at: datetime
+
+
+@frozen(kw_only=True)
 class SessionForked:
     """Another session began as a copy of this one at `version`."""
 
@@ -153,6 +160,7 @@ SessionEvent = (
     | SessionReset
     | SessionClosed
     | SessionArchived
+    | SessionErased
     | SessionForked
     | SessionContinued
 )

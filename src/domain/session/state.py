@@ -17,6 +17,7 @@ from .events import (
     SessionChanged,
     SessionClosed,
     SessionContinued,
+    SessionErased,
     SessionEvent,
     SessionForked,
     SessionOpened,
@@ -36,6 +37,7 @@ class SessionStatus(StrEnum):
     OPEN = "open"
     CLOSED = "closed"
     ARCHIVED = "archived"
+    ERASED = "erased"
 
 
 @frozen(kw_only=True)
@@ -106,6 +108,8 @@ def apply(session: Session, event: SessionEvent) -> Session:  # noqa: PLR0911 - 
             return after(status=SessionStatus.CLOSED, closed_at=event.at)
         case SessionArchived():
             return after(status=SessionStatus.ARCHIVED, closed_at=session.closed_at or event.at, archived_at=event.at)
+        case SessionErased():
+            return after(status=SessionStatus.ERASED)
         case SessionForked():
             return after(forks=(*session.forks, event.into))
         case SessionContinued():

@@ -35,6 +35,7 @@ STATUSES = {
     "session_full": 409,
     "idempotency_in_progress": 409,
     "version_conflict": 412,
+    "session_erased": 410,
     "request_too_large": 413,
     "unsupported_media_type": 415,
     "idempotency_mismatch": 422,

@@ -14,7 +14,7 @@ from pluggably.adapters.sessions.sqlite import SqliteSessionRecorder
 from pluggably.adapters.sessions.store import SqliteSessionStore
 from pluggably.application.ports import SessionQuery
 from pluggably.domain.errors import Draining, GatewayError, NotFound
-from pluggably.domain.session import Session
+from pluggably.domain.session import Session, erase
 
 from ...contracts.session_store import a_stored_session, an_eventful_session
 from ...session_builders import ALICE, ask, at, opened
@@ -232,3 +232,21 @@ async def test_numbers_of_events_are_never_given_twice(reopened, tmp_path):
     await a_stored_session(await reopened(), "ses_b")
     with closing(sqlite3.connect(tmp_path / "sessions.sqlite")) as connection:
         assert [row[0] for row in connection.execute("SELECT notification_id FROM stored_events")] == [1, 2, 4]
+
+
+async def test_an_erasure_that_a_crash_cut_short_is_finished_at_the_next_start(tmp_path, reopened):
+    store = await reopened()
+    session = await a_stored_session(store, title="Trip", turns=1)
+    await store.append(session, erase(session, at=at(9)), ALICE)  # all that a process did before it ended
+    await reopened()
+    with closing(sqlite3.connect(tmp_path / "keys.sqlite")) as keys:
+        assert keys.execute("SELECT wrapped FROM keys").fetchall() == [(None,)]
+
+
+async def test_of_an_erased_session_no_title_is_kept_even_sealed(tmp_path, reopened):
+    store = await reopened()
+    session = await a_stored_session(store, title="Trip")
+    await store.erase(session, *erase(session, at=at(9)), ALICE)
+    with closing(sqlite3.connect(tmp_path / "sessions.sqlite")) as database:
+        assert database.execute("SELECT status, sealed FROM session_list").fetchall() == [("erased", b"")]
+    assert (await (await reopened()).verify("ses_a")).valid

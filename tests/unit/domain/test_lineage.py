@@ -14,6 +14,7 @@ from pluggably.domain.session import (
     change,
     close,
     context,
+    erase,
     fold,
     fork,
     tell_continuation,
@@ -107,3 +108,11 @@ def test_a_session_takes_no_turn_whose_end_would_not_fit():
         ask(session, max_events=6)
     failed = after(session, ask(session, max_events=7))
     assert after(failed, fail(failed)).version == 7
+
+
+def test_a_session_is_erased_in_any_state_but_while_a_turn_runs():
+    for session in (a_session(), after(a_session(), archive(a_session(), at=NOON))):
+        assert after(session, erase(session, at=at(1))).status is SessionStatus.ERASED
+    busy = after(a_session(), ask(a_session()))
+    with pytest.raises(SessionBusy):
+        erase(busy, at=NOON)

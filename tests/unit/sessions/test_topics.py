@@ -45,7 +45,7 @@ def test_a_stream_of_version_1_replays_for_ever():
 
 def test_a_stream_of_version_2_replays_for_ever():
     session = fold("ses_a", [from_stored(it["topic"], it["values"]) for it in GOLDEN_V2])
-    assert (session.version, session.status, session.closed_at) == (12, SessionStatus.ARCHIVED, at(8))
+    assert (session.version, session.status, session.closed_at) == (13, SessionStatus.ERASED, at(8))
     assert (session.title, session.metadata) == ("Other", {"a": "b"})
     assert session.context == ContextPolicy(ContextStrategy.LAST_TURNS, 1)
     assert session.forked_from == Origin(session_id="ses_o", version=3)

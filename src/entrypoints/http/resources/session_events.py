@@ -29,6 +29,7 @@ _TYPES = {
     rules.SessionReset: "session.reset",
     rules.SessionClosed: "session.closed",
     rules.SessionArchived: "session.archived",
+    rules.SessionErased: "session.erased",
     rules.SessionForked: "session.forked",
     rules.SessionContinued: "session.continued",
 }

@@ -171,6 +171,14 @@ class SessionResource:
         request_id = req.exchange.request_id
         _show(resp, await self.sessions.change(session_id, changes, principal_of(req), request_id, version))
 
+    async def on_delete_one(self, req: Request, resp: Response, session_id: str) -> None:
+        """Erase it; the answer is the receipt."""
+        refuse_idempotency_key(req)
+        version = expected_version(req)
+        erasure = await self.sessions.erase(session_id, principal_of(req), req.exchange.request_id, version)
+        resp.status_code = 202
+        resp.media = {"object": "session.erasure", **msgspec.to_builtins(erasure)}
+
     async def on_post_fork(self, req: Request, resp: Response, session_id: str) -> None:
         """Open a copy of it, as it is or as it was."""
         refuse_idempotency_key(req)
