@@ -15,9 +15,23 @@ from pluggably.application.ports import SessionQuery
 from pluggably.domain.errors import Conflict, VersionConflict
 from pluggably.domain.generation import ImagePart, Message, Role, TextPart, ToolCallPart, ToolResultPart
 from pluggably.domain.model import Modality
-from pluggably.domain.session import Session, close, fold, interrupt, reset
+from pluggably.domain.session import (
+    Changes,
+    ContextPolicy,
+    ContextStrategy,
+    Session,
+    archive,
+    change,
+    close,
+    fold,
+    fork,
+    interrupt,
+    reset,
+    tell_continuation,
+    tell_fork,
+)
 
-from ...session_builders import ALICE, NOON, answer, ask, at, fail, opened
+from ...session_builders import ALICE, NOON, a_session, answer, ask, at, fail, opened
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 PARTS = st.lists(
@@ -35,6 +49,13 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2),
     max_leaves=4,
 )
+
+
+METADATA = st.dictionaries(TEXT, TEXT, max_size=2)
+POLICIES = st.just(ContextPolicy()) | st.builds(
+    ContextPolicy, st.sampled_from([ContextStrategy.LAST_TURNS, ContextStrategy.TOKEN_BUDGET]), st.integers(1, 20)
+)
+CHANGES = st.builds(Changes, title=st.none() | TEXT, metadata=st.none() | METADATA, context=st.none() | POLICIES)
 
 
 class SessionsInStores(RuleBasedStateMachine):
@@ -69,9 +90,12 @@ class SessionsInStores(RuleBasedStateMachine):
         self.session = fold("ses_a", self.events)
         assert returned == [self.session] * len(self.stores)
 
-    @initialize(title=st.none() | TEXT, metadata=st.dictionaries(TEXT, TEXT, max_size=2))
-    def open(self, title, metadata):
-        self.carry_out(lambda _: (opened(title=title, metadata=metadata, defaults={Modality.TEXT: "tiny"}),))
+    @initialize(title=st.none() | TEXT, metadata=METADATA, context=POLICIES, turns=st.integers(0, 3))
+    def open(self, title, metadata, context, turns):
+        """Open it anew, or as a fork of a session that has turns."""
+        facts = {"title": title, "metadata": metadata, "context": context, "defaults": {Modality.TEXT: "tiny"}}
+        origin = a_session("ses_o", turns=turns, **facts)
+        self.carry_out(lambda _: fork(origin, at=NOON) if turns else (opened(**facts),))
 
     @rule(parts=PARTS, modality=st.sampled_from(Modality), parameters=st.dictionaries(TEXT, JSON, max_size=2))
     def ask(self, parts, modality, parameters):
@@ -88,13 +112,21 @@ class SessionsInStores(RuleBasedStateMachine):
         self.carry_out(lambda it: fail(it, code))
 
     @rule(decide=st.sampled_from([reset, interrupt]))
-    def change(self, decide):
+    def decide(self, decide):
         self.carry_out(lambda it: decide(it, at=NOON))
 
-    @rule(certain=st.integers(0, 4))
-    def close(self, certain):
-        if certain == 4:  # seldom: nothing happens after it
-            self.carry_out(lambda it: close(it, at=NOON))
+    @rule(changes=CHANGES)
+    def change(self, changes):
+        self.carry_out(lambda it: change(it, changes, at=self.moment))
+
+    @rule(tell=st.sampled_from([tell_fork, tell_continuation]))
+    def tell(self, tell):
+        self.carry_out(lambda it: tell(it, fold("ses_b", fork(it, at=NOON)), at=self.moment))
+
+    @rule(certain=st.integers(0, 4), decide=st.sampled_from([close, archive]))
+    def end(self, certain, decide):
+        if certain == 4:  # seldom: next to nothing happens after it
+            self.carry_out(lambda it: decide(it, at=NOON))
 
     @rule(data=st.data())
     def write_late(self, data):
