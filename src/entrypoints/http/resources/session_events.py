@@ -15,7 +15,8 @@ from ..body import principal_of, read_query
 from ..paging import list_object
 from ..rendering import message_object, part_object
 from ..scope import Request
-from .sessions import Nothing, turn_object
+from ..session_objects import turn_object
+from .session_schema import Nothing
 
 NDJSON = "application/x-ndjson"
 

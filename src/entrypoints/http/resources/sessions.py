@@ -1,19 +1,16 @@
 """`/v1/sessions`: open conversations, look at them, change, fork, reset, close and archive them."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 from falcon.asgi import Response
 
-from ....application.ports import SessionCursor, SessionPage, SessionQuery, SessionSummary
-from ....application.sessions import OpenSession, Sessions
+from ....application.ports import SessionCursor, SessionPage, SessionQuery
+from ....application.sessions import Sessions
 from ....domain.errors import InvalidRequest
-from ....domain.model import Modality
-from ....domain.parameters import Field
-from ....domain.session import Changes, ContextPolicy, ContextStrategy, Session, SessionStatus, Turn
+from ....domain.session import Session
 from ..body import (
     expected_version,
     idempotency_key,
@@ -24,106 +21,9 @@ from ..body import (
     refuse_idempotency_key,
 )
 from ..paging import cursor_text, list_object, read_cursor
-from ..rendering import message_object, part_object
 from ..scope import Request
-
-
-@frozen(kw_only=True)
-class ContextToKeep:
-    """How much of the conversation a turn is told of; what is left out stays in the session."""
-
-    strategy: Annotated[ContextStrategy, Field("Which turns: all, the last ones, or as many as fit.")] = (
-        ContextStrategy.FULL
-    )
-    limit: Annotated[
-        int | None, Field("How many turns for `last_turns`, how many tokens for `token_budget`.", 1, 10_000_000)
-    ] = None
-
-    def policy(self) -> ContextPolicy:
-        """As the domain has it.
-
-        Raises:
-            InvalidRequest: the limit is missing, or there is nothing that it could limit.
-        """
-        if (self.strategy is ContextStrategy.FULL) is not (self.limit is None):
-            what = "must be given with" if self.limit is None else "must not be given with"
-            raise InvalidRequest.at("/context/limit", f"{what} the strategy {self.strategy}")
-        return ContextPolicy(self.strategy, self.limit)
-
-
-@frozen(kw_only=True)
-class SessionToOpen:
-    """A session to open."""
-
-    title: Annotated[str | None, Field("What people call it.", max_length=256)] = None
-    instructions: Annotated[str | None, Field("The system message of its every turn.", max_length=65_536)] = None
-    defaults: Annotated[Mapping[Modality, str], Field("For each modality, the model of turns that name none.")] = field(
-        factory=dict
-    )
-    metadata: Annotated[Mapping[str, str], Field("Given back.", max_length=16)] = field(factory=dict)
-    context: ContextToKeep | None = None
-    continued_from: Annotated[
-        str | None,
-        Field("The session that this one goes on from: its settings are taken where none are given.", max_length=128),
-    ] = None
-
-    def command(self) -> OpenSession:
-        """What is asked of the use case."""
-        return OpenSession(
-            title=self.title,
-            instructions=self.instructions,
-            defaults=self.defaults,
-            metadata=self.metadata,
-            context=self.context.policy() if self.context else None,
-            continued_from=self.continued_from,
-        )
-
-
-@frozen(kw_only=True)
-class SessionChanges:
-    """What to change of a session; what is not named stays, `null` takes the title away."""
-
-    title: Annotated[str | None, Field("What people call it.", max_length=256)] = None
-    defaults: Annotated[
-        Mapping[Modality, str] | None, Field("For each modality, the model of turns that name none.")
-    ] = None
-    metadata: Annotated[Mapping[str, str] | None, Field("Given back.", max_length=16)] = None
-    context: ContextToKeep | None = None
-
-    def changes(self) -> Changes:
-        """What is asked of the use case."""
-        context = self.context.policy() if self.context else None
-        return Changes(title=self.title, defaults=self.defaults, metadata=self.metadata, context=context)
-
-
-@frozen(kw_only=True)
-class ForkFrom:
-    """Where to fork."""
-
-    at_version: Annotated[int | None, Field("The state after that many events; absent: as it is now.", 1)] = None
-
-
-@frozen(kw_only=True)
-class SessionList:
-    """Which sessions to list."""
-
-    status: SessionStatus | None = None
-    modality: Modality | None = None
-    active_after: Annotated[str | None, Field("Only those active after that time, RFC 3339.")] = None
-    limit: Annotated[int, Field("How many at most.", 1, 100)] = 20
-    after: Annotated[str | None, Field("`next_after` of the page before.", max_length=512)] = None
-
-
-@frozen(kw_only=True)
-class AtVersion:
-    """Which state of a session is meant."""
-
-    version: Annotated[int | None, Field("The state after that many events.", 1)] = None
-
-
-@frozen(kw_only=True)
-class Nothing:
-    """A body without fields."""
+from ..session_objects import session_object, summary_object, turn_object
+from .session_schema import AtVersion, ForkFrom, Nothing, SessionChanges, SessionList, SessionToOpen
 
 
 @frozen
@@ -235,70 +135,3 @@ def _time(text: str | None) -> datetime | None:
     if at is None or at.tzinfo is None:
         raise InvalidRequest.at("/query/active_after", "must be a time such as 2026-01-31T12:00:00Z")
     return at
-
-
-def session_object(session: Session) -> dict[str, Any]:
-    """A session; its turns are a list of their own."""
-    return {
-        "id": session.id,
-        "object": "session",
-        "title": session.title,
-        "instructions": session.instructions,
-        "status": session.status,
-        "version": session.version,
-        "turns": len(session.turns),
-        "modalities": session.modalities,
-        "defaults": session.defaults,
-        "metadata": session.metadata,
-        "context": msgspec.to_builtins(session.context),
-        "forked_from": msgspec.to_builtins(session.forked_from),
-        "forks": session.forks,
-        "continued_from": session.continued_from,
-        "continued_by": session.continued_by,
-        "created_at": session.created_at,
-        "last_activity_at": session.last_activity_at,
-        "closed_at": session.closed_at,
-        "archived_at": session.archived_at,
-    }
-
-
-def summary_object(summary: SessionSummary) -> dict[str, Any]:
-    """A session in a list."""
-    return {
-        "id": summary.id,
-        "object": "session",
-        "title": summary.title,
-        "status": summary.status,
-        "version": summary.version,
-        "turns": summary.turns,
-        "modalities": summary.modalities,
-        "metadata": summary.metadata,
-        "created_at": summary.created_at,
-        "last_activity_at": summary.last_activity_at,
-    }
-
-
-def turn_object(turn: Turn) -> dict[str, Any]:
-    """A turn and what became of it."""
-    return {
-        "object": "session.turn",
-        "number": turn.number,
-        "generation_id": turn.generation_id,
-        "modality": turn.modality,
-        "status": turn.status,
-        "model": turn.model,
-        "provider": turn.provider,
-        "model_version": turn.model_version,
-        "messages": [message_object(message) for message in turn.messages],
-        "parameters": turn.parameters,
-        "output": [part_object(part) for part in turn.output],
-        "finish_reason": turn.finish_reason,
-        "usage": msgspec.to_builtins(turn.usage),
-        "seed": turn.seed,
-        "attempts": msgspec.to_builtins(turn.attempts),
-        "error": {"code": turn.error_code, "detail": turn.error_detail} if turn.error_code else None,
-        "in_context": turn.in_context,
-        "requested_at": turn.requested_at,
-        "ended_at": turn.ended_at,
-        "metadata": turn.metadata,
-    }
