@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 import msgspec
+from attrs import frozen
 
 from ...domain.access import LOCAL_OPERATOR, Principal
 from ...domain.errors import InvalidRequest
@@ -20,6 +21,11 @@ _BYTE = re.compile(r"^(?:JSON is malformed: )?(?P<what>.*) \(byte (?P<at>\d+)\)$
 _VERSION = re.compile(r'(?:W/)?"(\d{1,18})"')
 _KEY = re.compile(r"[!-~]{1,255}")
 _JSON = "application/json"
+
+
+@frozen
+class Nothing:
+    """A body or a query without fields."""
 
 
 def principal_of(_: Request) -> Principal:

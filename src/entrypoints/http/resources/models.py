@@ -9,11 +9,10 @@ from ....application.catalog import Catalog, ModelFilter
 from ....domain.errors import InvalidRequest
 from ....domain.model import Modality, Model, ModelStatus
 from ....domain.parameters import Field, TextParameters
-from ..body import read_query
+from ..body import Nothing, read_query
 from ..paging import list_object
 from ..schema import object_schema
 from ..scope import Request
-from .sessions import Nothing
 
 PARAMETERS = {Modality.TEXT: TextParameters}
 _SUFFIX = "/parameters"

@@ -11,12 +11,11 @@ from ....application.sessions import Sessions
 from ....domain import session as rules
 from ....domain.generation import Message
 from ....domain.parameters import Field
-from ..body import principal_of, read_query
+from ..body import Nothing, principal_of, read_query
 from ..paging import list_object
 from ..rendering import message_object, part_object
 from ..scope import Request
 from ..session_objects import turn_object
-from .session_schema import Nothing
 
 NDJSON = "application/x-ndjson"
 

@@ -103,8 +103,3 @@ class AtVersion:
     """Which state of a session is meant."""
 
     version: Annotated[int | None, Field("The state after that many events.", 1)] = None
-
-
-@frozen(kw_only=True)
-class Nothing:
-    """A body without fields."""

@@ -12,6 +12,7 @@ from ....application.sessions import Sessions
 from ....domain.errors import InvalidRequest
 from ....domain.session import Session
 from ..body import (
+    Nothing,
     expected_version,
     idempotency_key,
     principal_of,
@@ -23,7 +24,7 @@ from ..body import (
 from ..paging import cursor_text, list_object, read_cursor
 from ..scope import Request
 from ..session_objects import session_object, summary_object, turn_object
-from .session_schema import AtVersion, ForkFrom, Nothing, SessionChanges, SessionList, SessionToOpen
+from .session_schema import AtVersion, ForkFrom, SessionChanges, SessionList, SessionToOpen
 
 
 @frozen
