@@ -4,11 +4,11 @@ A port's docstring is its contract; `tests/contracts/` runs it against every ada
 ports: having the methods is enough.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..domain.generation import GenerationEvent, GenerationRequest
 from ..domain.idempotency import KeyUse
@@ -192,12 +192,16 @@ class Erasure:
 
 @frozen(kw_only=True)
 class SessionQuery:
-    """Which sessions to list. `after` is the last id and its activity of the page before."""
+    """Which sessions to list: those that have all of `metadata`.
+
+    `after` is the last id and its activity of the page before.
+    """
 
     owner: str
     status: SessionStatus | None = None
     modality: Modality | None = None
     active_after: datetime | None = None
+    metadata: Mapping[str, str] = field(factory=dict)
     limit: int = 20
     after: "SessionCursor | None" = None
 

@@ -12,7 +12,7 @@ from pluggably.domain.errors import IdempotencyInProgress, NotFound, SessionEras
 from pluggably.domain.generation import Message, Role
 from pluggably.domain.idempotency import IdempotencyKey, KeyUse
 from pluggably.domain.model import Modality
-from pluggably.domain.session import Session, SessionStatus, close, erase, fold, reset
+from pluggably.domain.session import Changes, Session, SessionStatus, change, close, erase, fold, reset
 
 from ..session_builders import ALICE, EVERY_PART, NOON, after, answer, ask, at, fail, opened
 
@@ -224,6 +224,24 @@ class SessionStoreContract:
         assert await ids(active_after=at(2)) == ["ses_idle"]
         assert await ids(active_after=at(3)) == []
         assert await ids(status=SessionStatus.OPEN, modality=Modality.IMAGE, active_after=NOON) == ["ses_busy"]
+
+    async def test_the_list_can_be_filtered_by_metadata(self, store):
+        one = await a_stored_session(store, "ses_1", metadata={"team": "red", "k": "v"}, at=at(1))
+        await a_stored_session(store, "ses_2", metadata={"team": "red"}, at=at(2))
+        await a_stored_session(store, "ses_3", owner="bob", metadata={"team": "red"})
+
+        async def ids(**metadata) -> list[str]:
+            return [it.id for it in (await store.find(SessionQuery(owner="alice", metadata=metadata))).sessions]
+
+        assert await ids(team="red") == ["ses_2", "ses_1"]
+        assert await ids(team="red", k="v") == ["ses_1"]
+        assert await ids(team="blue") == await ids(tea="mred") == await ids(k="red") == []
+        one = await store.append(one, change(one, Changes(metadata={"team": "blue"}), at=at(3)), ALICE)
+        assert (await ids(team="red"), await ids(team="blue"), await ids(k="v")) == (["ses_2"], ["ses_1"], [])
+        await store.append(one, ask(one), ALICE)
+        assert await ids(team="blue") == ["ses_1"]
+        pages = await every_page(store, {"owner": "alice", "metadata": {"team": "red"}}, 1)
+        assert pages == ["ses_2"]
 
     @_ON_ONE_STORE
     @given(moments=st.lists(st.integers(0, 3), max_size=9), limit=st.integers(1, 4))

@@ -173,6 +173,7 @@ def _matches(it: SessionSummary, query: SessionQuery) -> bool:
         it.owner == query.owner
         and query.status in (None, it.status)
         and (query.modality is None or query.modality in it.modalities)
+        and query.metadata.items() <= it.metadata.items()
         and (query.active_after is None or it.last_activity_at > query.active_after)
         and (query.after is None or _place(it) < (query.after.last_activity_at, query.after.id))
     )

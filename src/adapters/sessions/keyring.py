@@ -12,6 +12,7 @@ the same goes for file-system snapshots and for what a disk keeps of overwritten
 provenance of events) is not encrypted: audit needs it.
 """
 
+import hmac
 import os
 import sqlite3
 from pathlib import Path
@@ -36,7 +37,8 @@ class Keyring:
             GatewayError: there are keys, but no whole master key for them.
         """
         database = folder / "keys.sqlite"
-        self._master = AESGCM(_master_key(folder / "master.key", new=not database.exists()))
+        master = _master_key(folder / "master.key", new=not database.exists())
+        self._master, self._labels = AESGCM(master), hmac.digest(master, b"labels of sessions", "sha256")
         database.touch(mode=0o600)
         self._lock = Lock()
         self._connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
@@ -69,6 +71,10 @@ class Keyring:
             raise GatewayError(
                 detail="The key of a session cannot be unwrapped: this is not its master key, or it was altered."
             ) from exc
+
+    def label(self, owner: str, name: str, value: str) -> bytes:
+        """What a session with that metadata is found by: 32 bytes that tell nobody else what they stand for."""
+        return hmac.digest(self._labels, "\x00".join((owner, name, value)).encode(), "sha256")
 
     def destroy(self, session_id: str) -> None:
         """Erase the session's key for ever; the session can never have another one."""

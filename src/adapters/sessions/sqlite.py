@@ -5,7 +5,7 @@ row id for the notification id; here it is a column that is never given twice. O
 """
 
 import fcntl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,12 +57,22 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
     turn INTEGER,
     PRIMARY KEY (owner, key)
 ) WITHOUT ROWID"""
+_LABELS: Final = """
+CREATE TABLE IF NOT EXISTS session_labels (
+    label BLOB NOT NULL,
+    session_id TEXT NOT NULL,
+    PRIMARY KEY (label, session_id)
+) WITHOUT ROWID"""
 _INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS session_list_by_activity ON session_list (owner, last_activity_at DESC, id DESC)",
     "CREATE INDEX IF NOT EXISTS session_list_erased ON session_list (id) WHERE status = 'erased'",
+    "CREATE INDEX IF NOT EXISTS session_labels_by_session ON session_labels (session_id)",
     "CREATE INDEX IF NOT EXISTS idempotency_keys_by_session ON idempotency_keys (session_id)",
     "CREATE INDEX IF NOT EXISTS session_list_active ON session_list (id) WHERE active",
 )
+_LABELLED = 2
+"""The `user_version` of a file whose sessions all have their labels."""
+
 _COLUMNS = tuple(attribute.name for attribute in fields(ListRow))
 _PUT_ROW = (
     f"INSERT INTO session_list ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608
@@ -94,13 +104,15 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
 
     def construct_create_table_statements(self) -> list[str]:
         """The tables and their indexes."""
-        return [_EVENTS, _LIST, _KEYS, *_INDEXES]
+        return [_EVENTS, _LIST, _KEYS, _LABELS, *_INDEXES]
 
     def _insert_events(
         self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **kwargs: Any
     ) -> Sequence[int] | None:
         ids = super()._insert_events(c, stored_events, **kwargs)
         c.execute(_PUT_ROW, astuple(kwargs["row"]))
+        if (labels := kwargs["labels"]) is not None:
+            _put_labels(c, kwargs["row"].id, labels)
         if kwargs["row"].status == SessionStatus.ERASED:
             c.execute(_FORGET_KEYS, (kwargs["row"].id,))
         if use := kwargs["key_use"]:
@@ -120,6 +132,17 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
             owner=owner, key=IdempotencyKey(key=key, fingerprint=fingerprint), session_id=session_id, turn=turn
         )
 
+    def label(self, labels_of: Callable[[ListRow], Sequence[bytes]]) -> None:
+        """Label the sessions of a file that was made before there were labels; does nothing to any other."""
+        with self.datastore.transaction(commit=True) as cursor:
+            cursor.execute("PRAGMA user_version")
+            if cursor.fetchone()[0] >= _LABELLED:
+                return
+            cursor.execute(_SELECT_ROWS)
+            for row in map(_to_row, cursor.fetchall()):
+                _put_labels(cursor, row.id, labels_of(row))
+            cursor.execute(f"PRAGMA user_version = {_LABELLED}")
+
     def keys_of(self, session_id: str) -> int:
         """How many idempotency keys stand for the session or its turns."""
         with self.datastore.transaction(commit=False) as cursor:
@@ -135,10 +158,10 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
         rows = self._select(_SELECT_ROWS + "WHERE id = ?", [session_id])
         return rows[0] if rows else None
 
-    def rows(self, query: SessionQuery) -> Iterator[ListRow]:
-        """All rows that match, last active first, from the cursor on; `limit` is how many are read at a time."""
+    def rows(self, query: SessionQuery, labels: Sequence[bytes] = ()) -> Iterator[ListRow]:
+        """All rows that match and have all labels, last active first, from the cursor on, read `limit` at a time."""
         after = (microseconds(query.after.last_activity_at), query.after.id) if query.after else None
-        while batch := self._select(*_page(query, after)):
+        while batch := self._select(*_page(query, labels, after)):
             yield from batch
             after = batch[-1].last_activity_at, batch[-1].id
 
@@ -187,7 +210,7 @@ class ExclusiveUse:
         self._file.close()
 
 
-def _page(query: SessionQuery, after: tuple[int, str] | None) -> tuple[str, list[object]]:
+def _page(query: SessionQuery, labels: Sequence[bytes], after: tuple[int, str] | None) -> tuple[str, list[object]]:
     conditions: dict[str, tuple[object, ...]] = {"owner = ?": (query.owner,), "status <> 'erased'": ()}
     if query.status is not None:
         conditions["status = ?"] = (query.status.value,)
@@ -195,10 +218,18 @@ def _page(query: SessionQuery, after: tuple[int, str] | None) -> tuple[str, list
         conditions["instr(modalities, ?)"] = (f",{query.modality.value},",)
     if query.active_after is not None:
         conditions["last_activity_at > ?"] = (microseconds(query.active_after),)
+    if labels:
+        found = " INTERSECT ".join(["SELECT session_id FROM session_labels WHERE label = ?"] * len(labels))
+        conditions[f"id IN ({found})"] = tuple(labels)
     if after is not None:
         conditions["(last_activity_at, id) < (?, ?)"] = after
     where = f"WHERE {' AND '.join(conditions)} ORDER BY last_activity_at DESC, id DESC LIMIT ?"
     return _SELECT_ROWS + where, [*(value for values in conditions.values() for value in values), query.limit + 1]
+
+
+def _put_labels(cursor: SQLiteCursor, session_id: str, labels: Sequence[bytes]) -> None:
+    cursor.execute("DELETE FROM session_labels WHERE session_id = ?", (session_id,))
+    cursor.executemany("INSERT OR IGNORE INTO session_labels VALUES (?, ?)", [(it, session_id) for it in labels])
 
 
 def _to_row(columns: Sequence[Any]) -> ListRow:

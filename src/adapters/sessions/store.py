@@ -37,7 +37,16 @@ from ...domain.errors import (
     VersionConflict,
 )
 from ...domain.idempotency import KeyUse
-from ...domain.session import Session, SessionErased, SessionEvent, SessionStatus, apply, fold
+from ...domain.session import (
+    Session,
+    SessionChanged,
+    SessionErased,
+    SessionEvent,
+    SessionOpened,
+    SessionStatus,
+    apply,
+    fold,
+)
 from ..system import IdSequence, now
 from .keyring import Keyring
 from .list_row import ListRow, to_row, to_summary, without_content
@@ -47,6 +56,7 @@ from .sqlite import ExclusiveUse, SqliteSessionRecorder
 T = TypeVar("T")
 
 _THREADS = 4
+_LABELLING = SessionOpened | SessionChanged | SessionErased
 
 
 class SqliteSessionStore:
@@ -68,6 +78,7 @@ class SqliteSessionStore:
             self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sessions")
             opened.callback(self._threads.shutdown)
             self._finish_erasing()
+            self._recorder.label(self._labels_of)
             self._opened = opened.pop_all()
         self._new_id = IdSequence()
 
@@ -171,7 +182,8 @@ class SqliteSessionStore:
         try:
             new = to_row(session, tip=tip, key=key)
             new = without_content(new) if session.status is SessionStatus.ERASED else new
-            self._recorder.insert_events(stored, row=new, key_use=key_use)
+            labels = self._labels(session) if any(isinstance(it, _LABELLING) for it in events) else None
+            self._recorder.insert_events(stored, row=new, key_use=key_use, labels=labels)
         except IntegrityError as exc:
             if key_use and self._is_taken(key_use):
                 raise IdempotencyInProgress(retry_after_s=1) from exc
@@ -230,7 +242,8 @@ class SqliteSessionStore:
         )
 
     def _find(self, query: SessionQuery) -> SessionPage:
-        readable = (summary for row in self._recorder.rows(query) if (summary := self._summary(row)))
+        labels = [self._keyring.label(query.owner, *it) for it in query.metadata.items()]
+        readable = (summary for row in self._recorder.rows(query, labels) if (summary := self._summary(row)))
         found = tuple(islice(readable, query.limit + 1))
         return SessionPage(sessions=found[: query.limit], has_more=len(found) > query.limit)
 
@@ -240,6 +253,19 @@ class SqliteSessionStore:
     def _summary(self, row: ListRow) -> SessionSummary | None:
         key = self._keyring.get(row.id)
         return to_summary(row, key=key) if key else None
+
+    def _labels(self, session: Session | SessionSummary) -> list[bytes]:
+        """By what the session is found; an erased one by nothing."""
+        if session.status is SessionStatus.ERASED:
+            return []
+        return [self._keyring.label(session.owner, *it) for it in session.metadata.items()]
+
+    def _labels_of(self, row: ListRow) -> list[bytes]:
+        try:
+            summary = self._summary(row)
+        except GatewayError:  # altered: whoever lists it is told, and the service starts all the same
+            return []
+        return self._labels(summary) if summary else []
 
     def _known(self, session_id: str) -> ListRow:
         row = self._recorder.row(session_id)

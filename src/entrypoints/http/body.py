@@ -61,8 +61,8 @@ def read_fields(req: Request) -> frozenset[str]:
     return frozenset(_decode(req.exchange.body)) if req.exchange.body else frozenset()
 
 
-def read_query(req: Request, cls: type[T], *, numbers: tuple[str, ...] = ()) -> T:
-    """The query as a class; `numbers` are the fields that hold one.
+def read_query(req: Request, cls: type[T], *, numbers: tuple[str, ...] = (), maps: tuple[str, ...] = ()) -> T:
+    """The query as a class; `numbers` are the fields that hold one, `maps` those whose entries come as `field.name`.
 
     Raises:
         InvalidRequest: something in it is wrong.
@@ -71,6 +71,9 @@ def read_query(req: Request, cls: type[T], *, numbers: tuple[str, ...] = ()) -> 
     for name in numbers:
         if re.fullmatch(r"-?\d{1,18}", value := str(query.get(name, ""))):
             query[name] = int(value)
+    for name in [it for it in query if it.partition(".")[0] in maps and "." in it]:
+        field, _, key = name.partition(".")
+        query.setdefault(field, {})[key] = query.pop(name)
     return structure(query, cls, at="/query")
 
 

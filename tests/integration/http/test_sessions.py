@@ -169,6 +169,12 @@ async def test_the_list_can_be_narrowed(http):
 
     assert await listed(status="closed") == [closed]
     assert await listed(modality="text") == [used]
+    assert await listed(**{"metadata.team": "red"}) == []
+    labelled = await opened(http, metadata={"team": "red", "k": "v"})
+    assert await listed(**{"metadata.team": "red", "metadata.k": "v"}) == [labelled]
+    assert await listed(**{"metadata.team": "red", "metadata.k": "w"}) == []
+    await http.delete(f"/v1/sessions/{labelled}")
+    assert await listed(**{"metadata.team": "red"}) == []
     assert await listed(active_after="2999-01-01T00:00:00Z") == []
     assert len(await listed(active_after="2001-01-01T00:00:00+01:00")) == 2
 

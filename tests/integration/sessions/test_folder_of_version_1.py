@@ -51,6 +51,8 @@ async def test_its_chain_is_computed_as_it_was(store):
 async def test_its_list_can_be_read(store):
     listed = (await store.find(SessionQuery(owner="alice"))).sessions
     assert [(it.id, it.title, it.metadata) for it in listed] == [("ses_a", "Grüße", {"k": "v"}), ("ses_b", None, {})]
+    labelled = await store.find(SessionQuery(owner="alice", metadata={"k": "v"}))
+    assert [it.id for it in labelled.sessions] == ["ses_a"]
 
 
 async def test_its_sessions_go_on(store):

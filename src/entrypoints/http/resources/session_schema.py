@@ -94,6 +94,9 @@ class SessionList:
     status: SessionStatus | None = None
     modality: Modality | None = None
     active_after: Annotated[str | None, Field("Only those active after that time, RFC 3339.")] = None
+    metadata: Annotated[
+        Mapping[str, str], Field("Only those with this metadata: `metadata.name=value`.", max_length=16)
+    ] = field(factory=dict)
     limit: Annotated[int, Field("How many at most.", 1, 100)] = 20
     after: Annotated[str | None, Field("`next_after` of the page before.", max_length=512)] = None
 

@@ -40,12 +40,13 @@ class SessionResource:
 
     async def on_get(self, req: Request, resp: Response) -> None:
         """List sessions, last active first."""
-        wanted = read_query(req, SessionList, numbers=("limit",))
+        wanted = read_query(req, SessionList, numbers=("limit",), maps=("metadata",))
         query = SessionQuery(
             owner=principal_of(req).id,
             status=wanted.status,
             modality=wanted.modality,
             active_after=_time(wanted.active_after),
+            metadata=wanted.metadata,
             limit=wanted.limit,
             after=read_cursor(wanted.after) if wanted.after else None,
         )
