@@ -120,6 +120,7 @@ def record(stored: StoredEvent, mapper: SessionMapper | None) -> EventRecord:
     """
     try:
         state = _split(stored.state)
+        _JSON.decode(state.header)
     except ValueError as exc:
         raise GatewayError(detail=f"Event {stored.originator_version} is not as it was stored.") from exc
     salt, values = mapper.to_content(stored) if mapper else (None, None)
