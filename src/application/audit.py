@@ -1,7 +1,7 @@
 """Sessions for auditors: exports that can be checked without the gateway, and what a check of one finds."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from attrs import define, frozen
 
 from ..domain.access import Principal
 from ..domain.errors import InvalidRequest, NotFound
-from ..domain.session import SessionEvent
+from ..domain.session import Session, SessionEvent, fold
 from .ports import Clock
 
 
@@ -86,8 +86,8 @@ class Exporter(Protocol):
 class EventReader(Protocol):
     """Reads a stored event."""
 
-    def __call__(self, topic: str, values: dict[str, object]) -> SessionEvent:
-        """The event of a topic and its values; raises GatewayError for what is not one."""
+    def __call__(self, record: EventRecord) -> SessionEvent:
+        """The event; raises GatewayError for one that this version of the gateway does not know."""
         ...
 
 
@@ -117,11 +117,15 @@ class Examination:
     fault: Fault | None = None
 
 
-class Verifier(Protocol):
-    """Checks an export on its own."""
+class ExportFile(Protocol):
+    """Reads an export on its own."""
 
-    def __call__(self, lines: Iterable[bytes], *, trusted: bytes | None = None) -> Examination:
+    def examine(self, lines: Iterable[bytes], *, trusted: bytes | None = None) -> Examination:
         """Check every line. `trusted` is the public key that must have signed; else the one that the export names."""
+        ...
+
+    def records(self, lines: Sequence[bytes]) -> Iterator[EventRecord]:
+        """The events of an export that was found whole."""
         ...
 
 
@@ -152,3 +156,31 @@ class Exports:
     async def public_key(self) -> PublicKey:
         """What signatures are checked with."""
         return await asyncio.to_thread(self.signer.public_key)
+
+
+@frozen(kw_only=True)
+class ExportReader:
+    """What an auditor does with an export, where there is no gateway."""
+
+    file: ExportFile
+    read: EventReader
+
+    def examine(self, lines: Iterable[bytes], trusted: bytes | None = None) -> Examination:
+        """Check it."""
+        return self.file.examine(lines, trusted=trusted)
+
+    def replay(self, lines: Sequence[bytes], session_id: str, *, to: int | None = None) -> Session:
+        """The state of a session as it was after `to` events, or after all of them.
+
+        Raises:
+            InvalidRequest: the export is not whole.
+            NotFound: it does not have that session or version, or the session was erased.
+        """
+        if self.examine(lines).fault:
+            raise InvalidRequest(detail="The export is not whole, so nothing is replayed from it: verify it first.")
+        stream = [it for it in self.file.records(lines) if it.session_id == session_id]
+        if not stream or (to is not None and not 1 <= to <= len(stream)):
+            raise NotFound(detail=f"The export has no session {session_id!r}, or not that version of it.")
+        if stream[0].values is None:
+            raise NotFound(detail=f"Session {session_id} was erased: its events are there, what was said is not.")
+        return fold(session_id, map(self.read, stream[:to]))

@@ -1,10 +1,10 @@
-"""The check of an export, by itself: no service, no database, no key but the public one.
+"""The check of an export, by itself: no service, no database, no key but the public one. Implements `ExportFile`.
 
 It reads one line after the other and stops at the first that is wrong. What it cannot tell: whether the session went on
 after the export was made, or whether an older export was handed over; compare `exported_at` and the head for that.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import TypeVar
 
@@ -36,7 +36,7 @@ _NAMES: dict[type[msgspec.Struct], str] = {Manifest: "a manifest", Envelope: "an
 
 
 def examine(lines: Iterable[bytes], *, trusted: bytes | None = None) -> Examination:
-    """Check an export, which is given line by line, each with its end. Implements `Verifier`."""
+    """Check an export, which is given line by line, each with its end."""
     check = _Check(iter(lines))
     try:
         check.whole(trusted)
@@ -45,9 +45,9 @@ def examine(lines: Iterable[bytes], *, trusted: bytes | None = None) -> Examinat
     return check.found
 
 
-def records(lines: Iterable[bytes]) -> Iterator[EventRecord]:
+def records(lines: Sequence[bytes]) -> Iterator[EventRecord]:
     """The events of an export that was found whole."""
-    for line in list(lines)[1:-1]:
+    for line in lines[1:-1]:
         yield to_record(msgspec.json.decode(line, type=Envelope))
 
 

@@ -137,6 +137,11 @@ def record(stored: StoredEvent, mapper: SessionMapper | None) -> EventRecord:
     )
 
 
+def read_record(record: EventRecord) -> SessionEvent:
+    """The event of a record that shows its values; raises GatewayError for one that is not known here."""
+    return from_stored(record.topic, _JSON.decode(record.values or b"{}"))
+
+
 def recorded(chained: ChainedEvent, stored: StoredEvent) -> RecordedEvent:
     """The event as an auditor sees it."""
     return RecordedEvent(
