@@ -8,9 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pluggably.adapters.audit.lines import computed_hash
 from pluggably.adapters.audit.signing import SigningKey
 from pluggably.adapters.audit.verifier import examine
 from pluggably.application.audit import Examination, Fault
@@ -179,3 +181,20 @@ def test_a_verifier_of_the_standard_library_alone_agrees(tmp_path):
         if it["data"] is not None:
             content = base64.b64decode(it["salt"]) + canonical(it["data"])[:-1]
             assert sha256(content).hexdigest() == json.loads(header)["content_digest"]
+
+
+def test_an_event_that_was_hashed_anew_and_signed_shows_in_the_next_one(tmp_path):
+    """Who holds the signing key, but rewrites one event only."""
+    record, *others = asyncio.run(stored(tmp_path))
+    forged = evolve(record.events[2], sealed=record.events[2].sealed[:-1] + b"!")
+    forged = evolve(forged, hash=computed_hash(forged))
+    spoilt = evolve(record, events=(*record.events[:2], forged, *record.events[3:]))
+    fault = expect_fault_at(5, exported((spoilt, *others), tmp_path))
+    assert fault.what == "does not follow the event before it"
+
+
+def test_a_head_that_is_not_the_last_event_is_named(lines):
+    manifest = json.loads(lines[0])
+    manifest["sessions"][0]["head"] = "0" * 64
+    fault = expect_fault_at(8, [canonical(manifest), *lines[1:]])
+    assert fault.what == "is not the last event that the manifest names"
