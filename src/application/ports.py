@@ -142,11 +142,12 @@ class SessionStore(Protocol):
 
 @frozen(kw_only=True)
 class Provenance:
-    """Who caused events, and in which request; stored with each of them."""
+    """Who caused events, and in which request; stored with each of them. `causation_id` is the event that led to it."""
 
     actor: str
     method: str
     request_id: str
+    causation_id: str | None = None
 
 
 @frozen(kw_only=True)

@@ -16,6 +16,7 @@ from attrs import frozen
 from dependency_injector import containers, providers
 
 from ..adapters.system import IdSequence, now
+from ..application.audit import Exporter, ExportReader, Exports, Signer
 from ..application.catalog import Catalog
 from ..application.downloads import Downloads
 from ..application.generate import Generate
@@ -118,6 +119,18 @@ def _other_sessions(settings: Settings) -> SessionStore:
     return store
 
 
+def _signer(settings: Settings) -> Signer:
+    from ..adapters.audit.signing import SigningKey
+
+    return SigningKey(settings.data_path / "sessions")
+
+
+def _export_formats() -> Mapping[str, Exporter]:
+    from ..adapters.audit.exporters import FORMATS
+
+    return FORMATS
+
+
 def _store_kind(settings: Settings) -> str:
     return settings.sessions.store if settings.sessions.store in STORES else "other"
 
@@ -161,6 +174,13 @@ class Container(containers.DeclarativeContainer):
     locks = providers.Singleton(SessionLocks, settings.provided.sessions.busy_wait_s)
     sessions = providers.Singleton(
         Sessions, store=session_store, catalog=catalog, locks=locks, clock=clock, new_id=new_id
+    )
+    exports = providers.Singleton(
+        Exports,
+        archive=session_store,
+        signer=providers.Singleton(_signer, settings),
+        formats=providers.Callable(_export_formats),
+        clock=clock,
     )
     turns = providers.Singleton(
         SessionTurns,
@@ -206,7 +226,12 @@ def create_service(settings: Settings) -> Service:
     from .http.services import HttpOptions, Services
 
     container = Container(settings=settings)
-    services = Services(generate=container.generate(), sessions=container.sessions(), catalog=container.catalog())
+    services = Services(
+        generate=container.generate(),
+        sessions=container.sessions(),
+        catalog=container.catalog(),
+        exports=container.exports(),
+    )
     options = HttpOptions(
         body_limit_bytes=settings.server.body_limit_bytes,
         json_depth=settings.server.json_depth,
@@ -219,6 +244,14 @@ def open_catalog(settings: Settings) -> Catalog:
     """The catalog alone, for a command that runs without the service."""
     catalog: Catalog = Container(settings=settings).catalog()
     return catalog
+
+
+def open_export_reader() -> ExportReader:
+    """What checks an export and folds its events, without the service and without settings."""
+    from ..adapters.audit import verifier
+    from ..adapters.sessions.mapper import read_record
+
+    return ExportReader(file=verifier, read=read_record)
 
 
 def open_downloads(settings: Settings, into: Path | None = None) -> Downloads:

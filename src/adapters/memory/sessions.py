@@ -7,6 +7,7 @@ from itertools import islice
 
 from attrs import evolve
 
+from ...application.audit import SessionRecord
 from ...application.ports import (
     Erasure,
     Provenance,
@@ -89,6 +90,11 @@ class MemorySessionStore:
     async def history(self, session_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[RecordedEvent]:
         """The stream as it was recorded."""
         return tuple(islice(self._stream(session_id), max(after, 0), None))[:limit]
+
+    async def record(self, session_id: str) -> SessionRecord:
+        """Refused: there are no stored bytes that anybody could check."""
+        self._stream(session_id)
+        raise NotFound(detail="Sessions that are kept in memory cannot be exported: use a store that lasts.")
 
     async def verify(self, session_id: str) -> Verification:
         """Compute the chain anew; of an erased session, what it was at the end."""

@@ -1,20 +1,25 @@
 """Between events and stored bytes: encrypted with the session's key, and chained by hashes.
 
-The state of a stored event, format 1:
+The state of a stored event, format 2:
 
     sha256 (32 bytes) │ format (1 byte) │ length of the header (4 bytes, big-endian) │ header │ sealed values
 
 The hash is over the session's id, the version, the topic and everything that follows it in the state. The header is
-JSON that can be read without the key: the event's id, who caused it, when it was recorded, and the hash of the event
-before. So the chain can be checked after the key is destroyed. A byte that was altered shows in the event it is in; if
-its hash was made anew as well, in the next event, which names the hash that was.
+JSON that can be read without the key: the event's id, who caused it, when it was recorded, the hash of the event
+before, and a commitment to the values. So the chain can be checked after the key is destroyed. A byte that was altered
+shows in the event it is in; if its hash was made anew as well, in the next event, which names the hash that was.
 
-The values are sealed (AES-256-GCM) and bound to all of id, version, topic and header: bytes moved to another place, or
-given another author, do not open.
+What is sealed (AES-256-GCM) is a salt of 16 random bytes, then the values as canonical JSON. It is bound to all of id,
+version, topic and header: bytes moved to another place, or given another author, do not open. The commitment is the
+sha256 of salt and values: whoever is shown both can check them against the chain, and once the key is destroyed it
+tells nothing, not even to somebody who guesses the values.
+
+Format 1, which is only read, has neither salt nor commitment.
 
 A chain alone does not show that its end was cut off, or that all of it was made anew: the list row keeps the last hash.
 """
 
+import os
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -24,6 +29,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eventsourcing.persistence import Mapper, StoredEvent
 
+from ...application.audit import EventRecord
 from ...application.ports import Provenance, RecordedEvent
 from ...domain.errors import GatewayError
 from ...domain.session import SessionEvent
@@ -31,8 +37,9 @@ from .canonical_json import CanonicalJson
 from .keyring import seal, unseal
 from .topics import from_stored, to_stored
 
-_FORMAT = b"\x01"
-_HASH_BYTES, _LENGTH_BYTES = 32, 4
+_FORMAT = b"\x02"
+_WITHOUT_SALT = b"\x01"
+_HASH_BYTES, _LENGTH_BYTES, _SALT_BYTES = 32, 4, 16
 _HEADER_AT = _HASH_BYTES + len(_FORMAT) + _LENGTH_BYTES
 _JSON = CanonicalJson()
 
@@ -62,8 +69,9 @@ class SessionMapper(Mapper[str]):
         """Seal an event and link it to the one before."""
         topic, values = to_stored(chained.event)
         place = _place(chained.originator_id, chained.originator_version, topic)
-        header = _header(chained)
-        sealed = seal(self._sealer, self.transcoder.encode(values), place + header)
+        content = os.urandom(_SALT_BYTES) + self.transcoder.encode(values)
+        header = _header(chained, content_digest=sha256(content).hexdigest())
+        sealed = seal(self._sealer, content, place + header)
         body = _FORMAT + len(header).to_bytes(_LENGTH_BYTES, "big") + header + sealed
         return StoredEvent(
             originator_id=chained.originator_id,
@@ -74,8 +82,10 @@ class SessionMapper(Mapper[str]):
 
     def to_domain_event(self, stored: StoredEvent) -> ChainedEvent:
         """Unseal an event, with who caused it and when; raises as `to_event`."""
-        header, event = self._unsealed(stored)
-        return _chained(stored, self.transcoder.decode(header), event)
+        state, _, values = self._unsealed(stored)
+        return _chained(
+            stored, self.transcoder.decode(state.header), from_stored(stored.topic, self.transcoder.decode(values))
+        )
 
     def to_event(self, stored: StoredEvent) -> SessionEvent:
         """Unseal an event alone, which is all that a fold needs.
@@ -83,19 +93,53 @@ class SessionMapper(Mapper[str]):
         Raises:
             GatewayError: it was altered since it was stored, or a newer version of the gateway wrote it.
         """
-        return self._unsealed(stored)[1]
+        return from_stored(stored.topic, self.transcoder.decode(self._unsealed(stored)[2]))
 
-    def _unsealed(self, stored: StoredEvent) -> tuple[bytes, SessionEvent]:
+    def to_content(self, stored: StoredEvent) -> tuple[bytes, bytes]:
+        """Unseal an event's salt, empty in format 1, and its values as they were stored; raises as `to_event`."""
+        return self._unsealed(stored)[1:]
+
+    def _unsealed(self, stored: StoredEvent) -> "tuple[_State, bytes, bytes]":
         session_id, version = str(stored.originator_id), stored.originator_version
         try:
-            header, sealed = _split(stored.state)
-            place = _place(session_id, version, stored.topic)
-            values = self.transcoder.decode(unseal(self._sealer, sealed, place + header))
+            state = _split(stored.state)
+            bound_to = _place(session_id, version, stored.topic) + state.header
+            content = unseal(self._sealer, state.sealed, bound_to)
         except (InvalidTag, ValueError) as exc:
             raise GatewayError(
                 detail=f"Event {version} of session {session_id} is not as it was stored: verify the session."
             ) from exc
-        return header, from_stored(stored.topic, values)
+        return state, content[: state.salt_bytes], content[state.salt_bytes :]
+
+
+def record(stored: StoredEvent, mapper: SessionMapper | None) -> EventRecord:
+    """The event as it is stored, and opened if there is still a key to do it with.
+
+    Raises:
+        GatewayError: it was altered since it was stored.
+    """
+    try:
+        state = _split(stored.state)
+        _JSON.decode(state.header)
+    except ValueError as exc:
+        raise GatewayError(detail=f"Event {stored.originator_version} is not as it was stored.") from exc
+    salt, values = mapper.to_content(stored) if mapper else (None, None)
+    return EventRecord(
+        session_id=str(stored.originator_id),
+        version=stored.originator_version,
+        topic=stored.topic,
+        format=state.format[0],
+        header=state.header,
+        sealed=state.sealed,
+        hash=hash_of(stored),
+        salt=salt or None,
+        values=values,
+    )
+
+
+def read_record(record: EventRecord) -> SessionEvent:
+    """The event of a record that shows its values; raises GatewayError for one that is not known here."""
+    return from_stored(record.topic, _JSON.decode(record.values or b"{}"))
 
 
 def recorded(chained: ChainedEvent, stored: StoredEvent) -> RecordedEvent:
@@ -119,8 +163,7 @@ def hash_of(stored: StoredEvent) -> str:
 def is_intact(stored: StoredEvent, previous_hash: str) -> bool:
     """Whether the stored bytes are those that were hashed, and follow the event with that hash; needs no key."""
     try:
-        header, _ = _split(stored.state)
-        links_to = _JSON.decode(header)["previous_hash"]
+        links_to = _JSON.decode(_split(stored.state).header)["previous_hash"]
         place = _place(str(stored.originator_id), stored.originator_version, stored.topic)
     except (ValueError, TypeError, KeyError):
         return False
@@ -132,22 +175,35 @@ def _place(session_id: str, version: int, topic: str) -> bytes:
     return _JSON.encode([session_id, version, topic])
 
 
-def _header(chained: ChainedEvent) -> bytes:
+def _header(chained: ChainedEvent, *, content_digest: str) -> bytes:
     return _JSON.encode(
         {
             "event_id": chained.event_id,
             "recorded_at": chained.recorded_at.isoformat(),
             "previous_hash": chained.previous_hash,
             "provenance": asdict(chained.provenance),
+            "content_digest": content_digest,
         }
     )
 
 
-def _split(state: bytes) -> tuple[bytes, bytes]:
-    if not isinstance(state, bytes) or state[_HASH_BYTES : _HASH_BYTES + len(_FORMAT)] != _FORMAT:
-        raise ValueError("not a stored event of format 1")
+@frozen
+class _State:
+    format: bytes
+    header: bytes
+    sealed: bytes
+
+    @property
+    def salt_bytes(self) -> int:
+        return 0 if self.format == _WITHOUT_SALT else _SALT_BYTES
+
+
+def _split(state: bytes) -> _State:
+    given = state[_HASH_BYTES : _HASH_BYTES + len(_FORMAT)] if isinstance(state, bytes) else b""
+    if given not in (_FORMAT, _WITHOUT_SALT):
+        raise ValueError("not a stored event of a known format")
     header_ends = _HEADER_AT + int.from_bytes(state[_HEADER_AT - _LENGTH_BYTES : _HEADER_AT], "big")
-    return state[_HEADER_AT:header_ends], state[header_ends:]
+    return _State(given, state[_HEADER_AT:header_ends], state[header_ends:])
 
 
 def _chained(stored: StoredEvent, header: dict[str, Any], event: SessionEvent) -> ChainedEvent:

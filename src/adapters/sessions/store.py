@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from eventsourcing.persistence import IntegrityError, PersistenceError, StoredEvent
 
+from ...application.audit import SessionRecord
 from ...application.ports import (
     Erasure,
     Provenance,
@@ -50,7 +51,7 @@ from ...domain.session import (
 from ..system import IdSequence, now
 from .keyring import Keyring
 from .list_row import ListRow, to_row, to_summary, without_content
-from .mapper import ChainedEvent, SessionMapper, hash_of, is_intact, recorded
+from .mapper import ChainedEvent, SessionMapper, hash_of, is_intact, record, recorded
 from .sqlite import ExclusiveUse, SqliteSessionRecorder
 
 T = TypeVar("T")
@@ -108,6 +109,10 @@ class SqliteSessionStore:
     async def history(self, session_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[RecordedEvent]:
         """The stream as it was recorded."""
         return await self._run(lambda: self._history(session_id, after, limit))
+
+    async def record(self, session_id: str) -> SessionRecord:
+        """The stream as it is stored, for an export; of an erased session, without content."""
+        return await self._run(lambda: self._record(session_id))
 
     async def verify(self, session_id: str) -> Verification:
         """Compute the chain anew; works without the session's key."""
@@ -219,6 +224,12 @@ class SqliteSessionStore:
         first = max(after, 0)
         stored_events = self._stored(session_id, first, last if limit is None else min(last, first + limit))
         return tuple(recorded(mapper.to_domain_event(stored), stored) for stored in stored_events)
+
+    def _record(self, session_id: str) -> SessionRecord:
+        row, key = self._known(session_id), self._keyring.get(session_id)
+        mapper = SessionMapper(key) if key else None
+        stored_events = self._stored(session_id, 0, row.version)
+        return SessionRecord(id=row.id, owner=row.owner, events=tuple(record(it, mapper) for it in stored_events))
 
     def _stored(self, session_id: str, after: int, upto: int) -> Sequence[StoredEvent]:
         """The events of these versions, every one: a stream that lost some is not answered as if it were whole."""

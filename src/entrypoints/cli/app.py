@@ -17,6 +17,7 @@ app = App(
     version=__version__,
     version_flags=["--version"],
 )
+app.command("pluggably.entrypoints.cli.audit:audit", name="audit")
 sessions = App(name="sessions", help="Look at the sessions of the running service.")
 app.command(sessions)
 

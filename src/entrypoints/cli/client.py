@@ -29,6 +29,14 @@ class Client:
         given = {name: value for name, value in (query or {}).items() if value is not None}
         return self._json("GET", path, params=given)
 
+    def content(self, path: str, query: Mapping[str, Any] | None = None) -> bytes:
+        """The bytes that a GET answers, as they are.
+
+        Raises:
+            GatewayError: the service is not there, or refused.
+        """
+        return self._answer("GET", path, params=query or {}).content
+
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """What a POST answers.
 
@@ -53,13 +61,16 @@ class Client:
             raise self._unreachable() from error
 
     def _json(self, method: str, path: str, **request: Any) -> Any:
+        return self._answer(method, path, **request).json()
+
+    def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
             response = self._http.request(method, path, **request)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise self._unreachable() from error
         if response.is_error:
             raise _refusal(response)
-        return response.json()
+        return response
 
     def _unreachable(self) -> GatewayError:
         return GatewayError(detail=f"No service answers on {self._url}. Start one with: pluggably serve")

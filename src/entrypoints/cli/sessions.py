@@ -36,6 +36,11 @@ def show_session(client: Client, session_id: str, *, as_json: bool) -> None:
     if as_json:
         _print_json(session | {"turns": turns})
         return
+    print_session(session, turns)
+
+
+def print_session(session: dict[str, Any], turns: list[dict[str, Any]]) -> None:
+    """Print a session and its turns, for people."""
     out = Console(highlight=False)
     out.print(f"[bold]{session['id']}[/] {escape(session['title'] or '')}")
     out.print(f"[dim]{session['status']}, version {session['version']}, since {_moment(session['created_at'])}[/]\n")

@@ -11,6 +11,7 @@ import structlog
 
 from . import problems
 from .openai import ChatCompletions
+from .resources.audit import Audit
 from .resources.generations import TextGenerations
 from .resources.health import Health
 from .resources.models import Models
@@ -87,6 +88,7 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json
     sessions, events = SessionResource(services.sessions), SessionEvents(services.sessions)
     models, health = Models(services.catalog), Health(is_ready)
+    audit = Audit(services.exports, services.sessions)
     routes: list[tuple[str, object, str | None]] = [
         ("/v1/generations/text", TextGenerations(services.generate), None),
         ("/v1/chat/completions", ChatCompletions(services.generate), None),
@@ -99,6 +101,9 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/sessions/{session_id}/fork", sessions, "fork"),
         ("/v1/sessions/{session_id}/events", events, None),
         ("/v1/sessions/{session_id}/verify", events, "verify"),
+        ("/v1/sessions/{session_id}/export", audit, "export"),
+        ("/v1/sessions/{session_id}/replay", audit, "replay"),
+        ("/v1/audit/key", audit, "key"),
         ("/v1/models", models, None),
         ("/v1/models/{path:path}", models, "one"),
         ("/v1/parameters", models, "parameters"),

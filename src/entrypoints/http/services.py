@@ -2,6 +2,7 @@
 
 from attrs import frozen
 
+from ...application.audit import Exports
 from ...application.catalog import Catalog
 from ...application.generate import Generate
 from ...application.sessions import Sessions
@@ -14,6 +15,7 @@ class Services:
     generate: Generate
     sessions: Sessions
     catalog: Catalog
+    exports: Exports
 
 
 @frozen(kw_only=True)

@@ -6,13 +6,17 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import uvicorn
 
+from pluggably.adapters.audit.exporters import FORMATS
+from pluggably.adapters.audit.signing import SigningKey
 from pluggably.adapters.memory.generator import ScriptedGenerator
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.system import IdSequence, now
+from pluggably.application.audit import Exports
 from pluggably.application.catalog import Catalog
 from pluggably.application.generate import Generate
 from pluggably.application.sessions import Sessions
@@ -47,9 +51,11 @@ class Models:
 class World:
     """The use cases; `generator` answers for every model."""
 
-    def __init__(self, generator=None, *, wait_s: float = 5, max_events: int = 10_000, clock=now) -> None:
+    def __init__(
+        self, generator=None, *, wait_s: float = 5, max_events: int = 10_000, clock=now, store=None, keys="nowhere"
+    ) -> None:
         self.generator = generator or ScriptedGenerator()
-        self.store = MemorySessionStore()
+        self.store = store or MemorySessionStore()
         new_id, locks = IdSequence(), SessionLocks(wait_s)
         catalog = Catalog(
             sources=[Models()], runners=Models(), aliases={"small": "tiny"}, defaults={Modality.TEXT: "tiny"}
@@ -57,6 +63,7 @@ class World:
         self.services = Services(
             catalog=catalog,
             sessions=Sessions(store=self.store, catalog=catalog, locks=locks, clock=clock, new_id=new_id),
+            exports=Exports(archive=self.store, signer=SigningKey(Path(keys)), formats=FORMATS, clock=clock),
             generate=Generate(
                 catalog=catalog,
                 generators={"local": self.generator, "acme": self.generator},

@@ -1,0 +1,186 @@
+"""Sessions for auditors: exports that can be checked without the gateway, and what a check of one finds."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from attrs import define, frozen
+
+from ..domain.access import Principal
+from ..domain.errors import InvalidRequest, NotFound
+from ..domain.session import Session, SessionEvent, fold
+from .ports import Clock
+
+
+@frozen(kw_only=True)
+class EventRecord:
+    """An event as it is stored, and what was said in it.
+
+    `header` and `sealed` are the stored bytes that `hash` (hex sha256) is over, `format` says how they are laid out.
+    `values` is canonical JSON; `salt` and `values` are what the header's commitment is over. Both are None once the
+    session is erased; events of format 1 have values, but no salt.
+    """
+
+    session_id: str
+    version: int
+    topic: str
+    format: int
+    header: bytes
+    sealed: bytes
+    hash: str
+    salt: bytes | None
+    values: bytes | None
+
+
+@frozen(kw_only=True)
+class SessionRecord:
+    """A session's stream as it is stored."""
+
+    id: str
+    owner: str
+    events: tuple[EventRecord, ...]
+
+
+@frozen(kw_only=True)
+class PublicKey:
+    """What a gateway's signatures are checked with: `raw` are the 32 bytes of Ed25519, `id` is short for them."""
+
+    id: str
+    raw: bytes
+
+
+class SessionArchive(Protocol):
+    """Streams as they are stored."""
+
+    async def record(self, session_id: str) -> SessionRecord:
+        """The whole stream.
+
+        Raises:
+            NotFound: there is no such session, or its store keeps no bytes.
+            GatewayError: what is stored is not what was recorded.
+        """
+        ...
+
+
+class Signer(Protocol):
+    """The gateway's signing key. Blocking: it may be made at its first use."""
+
+    def public_key(self) -> PublicKey:
+        """The public half."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """An Ed25519 signature."""
+        ...
+
+
+class Exporter(Protocol):
+    """Writes streams in one format."""
+
+    def __call__(self, sessions: Sequence[SessionRecord], *, signer: Signer, exported_at: datetime) -> bytes:
+        """The whole export."""
+        ...
+
+
+class EventReader(Protocol):
+    """Reads a stored event."""
+
+    def __call__(self, record: EventRecord) -> SessionEvent:
+        """The event; raises GatewayError for one that this version of the gateway does not know."""
+        ...
+
+
+@frozen(kw_only=True)
+class Fault:
+    """The first thing wrong with an export: `line` counts from 1."""
+
+    line: int
+    what: str
+    session_id: str | None = None
+    version: int | None = None
+
+
+@frozen(kw_only=True)
+class Examination:
+    """What a check of an export found. Without a `fault`, the export is whole.
+
+    `erased` events show no content any more; `uncommitted` ones have content that the chain says nothing of (they were
+    stored by the first versions of the gateway), so that only the signature vouches for it.
+    """
+
+    sessions: int = 0
+    events: int = 0
+    erased: int = 0
+    uncommitted: int = 0
+    key_id: str | None = None
+    fault: Fault | None = None
+
+
+class ExportFile(Protocol):
+    """Reads an export on its own."""
+
+    def examine(self, lines: Iterable[bytes], *, trusted: bytes | None = None) -> Examination:
+        """Check every line. `trusted` is the public key that must have signed; else the one that the export names."""
+        ...
+
+    def records(self, lines: Sequence[bytes]) -> Iterator[EventRecord]:
+        """The events of an export that was found whole."""
+        ...
+
+
+@define(kw_only=True)
+class Exports:
+    """Gives auditors what they can check by themselves."""
+
+    archive: SessionArchive
+    signer: Signer
+    formats: Mapping[str, Exporter]
+    clock: Clock
+
+    async def export(self, session_id: str, principal: Principal, format_name: str) -> bytes:
+        """A session in the format of that name.
+
+        Raises:
+            InvalidRequest: there is no such format.
+            NotFound: no such session.
+        """
+        if format_name not in self.formats:
+            raise InvalidRequest.at("/query/format", "is not a format of exports", tuple(self.formats))
+        record = await self.archive.record(session_id)
+        if record.owner != principal.id:
+            raise NotFound.of("session", session_id)
+        write = self.formats[format_name]
+        return await asyncio.to_thread(write, (record,), signer=self.signer, exported_at=self.clock())
+
+    async def public_key(self) -> PublicKey:
+        """What signatures are checked with."""
+        return await asyncio.to_thread(self.signer.public_key)
+
+
+@frozen(kw_only=True)
+class ExportReader:
+    """What an auditor does with an export, where there is no gateway."""
+
+    file: ExportFile
+    read: EventReader
+
+    def examine(self, lines: Iterable[bytes], trusted: bytes | None = None) -> Examination:
+        """Check it."""
+        return self.file.examine(lines, trusted=trusted)
+
+    def replay(self, lines: Sequence[bytes], session_id: str, *, to: int | None = None) -> Session:
+        """The state of a session as it was after `to` events, or after all of them.
+
+        Raises:
+            InvalidRequest: the export is not whole.
+            NotFound: it does not have that session or version, or the session was erased.
+        """
+        if self.examine(lines).fault:
+            raise InvalidRequest(detail="The export is not whole, so nothing is replayed from it: verify it first.")
+        stream = [it for it in self.file.records(lines) if it.session_id == session_id]
+        if not stream or (to is not None and not 1 <= to <= len(stream)):
+            raise NotFound(detail=f"The export has no session {session_id!r}, or not that version of it.")
+        if stream[0].values is None:
+            raise NotFound(detail=f"Session {session_id} was erased: its events are there, what was said is not.")
+        return fold(session_id, map(self.read, stream[:to]))

@@ -1,0 +1,131 @@
+"""`pluggably audit`: take exports of sessions away, check them where no gateway is, and see what was."""
+
+import json as json_lines
+import sys
+from base64 import b64decode
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from ...application.audit import Examination
+from ...domain.errors import InvalidRequest
+from .app import HERE, AsJson, Url
+
+audit = App(name="audit", help="Export sessions, check exports, and replay what was.")
+
+Format = Annotated[str, Parameter(help="`jsonl`, which can be verified, or `cloudevents`.")]
+Out = Annotated[Path | None, Parameter(help="The file to write; standard output.")]
+Key = Annotated[str | None, Parameter(help="The public key that must have signed, as `pluggably audit key` prints it.")]
+To = Annotated[int | None, Parameter(help="The state after that many events; after all of them.")]
+From = Annotated[Path | None, Parameter(name="--from", help="An export to replay from, instead of the service.")]
+
+
+@audit.command
+def export(session: str, /, *, format: Format = "jsonl", out: Out = None, url: Url = HERE) -> None:  # noqa: A002
+    """Export a session of the running service."""
+    from .client import Client
+
+    with Client(url) as client:
+        exported = client.content(f"/sessions/{session}/export", {"format": format})
+    if out:
+        _write(out, exported)
+    else:
+        sys.stdout.buffer.write(exported)
+
+
+@audit.command
+def key(*, json: AsJson = False, url: Url = HERE) -> None:
+    """Print the public key that the service signs exports with."""
+    from .client import Client
+
+    with Client(url) as client:
+        found = client.get("/audit/key")
+    print(json_lines.dumps(found, indent=2) if json else f"{found['public_key']}  {found['id']}")
+
+
+@audit.command
+def verify(file: Path, /, *, key: Key = None) -> None:
+    """Check an export, on its own; without --key, by the key that the export itself names."""
+    from ..container import open_export_reader
+
+    trusted = None if key is None else _public_key(key)
+    try:
+        with file.open("rb") as lines:
+            found = open_export_reader().examine(lines, trusted)
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    if found.fault:
+        sys.exit(f"INVALID: {_place(found)} {found.fault.what}.")
+    print(_told(found, trusted=trusted is not None))
+
+
+@audit.command
+def replay(session: str, /, *, to: To = None, from_: From = None, json: AsJson = False, url: Url = HERE) -> None:
+    """Print a session as it was."""
+    from .sessions import print_session
+
+    state = _from_service(url, session, to) if from_ is None else _from_export(from_, session, to)
+    if json:
+        print(json_lines.dumps(state, indent=2, ensure_ascii=False))
+    else:
+        print_session(state, state["turns"])
+
+
+def _from_service(url: str, session_id: str, to: int | None) -> Any:
+    from .client import Client
+
+    with Client(url) as client:
+        return client.get(f"/sessions/{session_id}/replay", {"to": to})
+
+
+def _from_export(file: Path, session_id: str, to: int | None) -> Any:
+    import msgspec
+
+    from ..container import open_export_reader
+    from ..http.resources.audit import replay_object
+
+    try:
+        with file.open("rb") as lines:
+            exported = list(lines)
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    return msgspec.to_builtins(replay_object(open_export_reader().replay(exported, session_id, to=to)))
+
+
+def _told(found: Examination, *, trusted: bool) -> str:
+    told = [f"VALID: {found.events} events of {found.sessions} sessions are whole, signed by key {found.key_id}."]
+    if not trusted:
+        told.append("Whose key that is, the export alone cannot say: give --key to insist on one.")
+    if found.erased:
+        told.append(f"{found.erased} events are of erased sessions: their content is gone, their chain is whole.")
+    if found.uncommitted:
+        told.append(f"For the content of {found.uncommitted} events of an early format only the signature vouches.")
+    return "\n".join(told)
+
+
+def _place(found: Examination) -> str:
+    fault = found.fault
+    if fault is None or fault.session_id is None:
+        return f"line {fault.line if fault else 0}"
+    return f"line {fault.line} (session {fault.session_id}, version {fault.version})"
+
+
+def _public_key(text: str) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except ValueError as error:
+        raise InvalidRequest(
+            detail="--key takes a public key in base64, as `pluggably audit key` prints it."
+        ) from error
+
+
+def _write(out: Path, content: bytes) -> None:
+    try:
+        out.write_bytes(content)
+    except OSError as error:
+        raise InvalidRequest(detail=f"{out} cannot be written: {error.strerror}.") from error
+
+
+def _unreadable(file: Path, error: OSError) -> InvalidRequest:
+    return InvalidRequest(detail=f"{file} cannot be read: {error.strerror}.")

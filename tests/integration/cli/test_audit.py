@@ -1,0 +1,69 @@
+"""`pluggably audit` as auditors use it: exports from the real service, checks without it."""
+
+import json
+
+import httpx
+import pytest
+
+from tests.integration.audit.exports import an_export
+from tests.integration.cli.test_commands import pluggably
+from tests.integration.service import Service
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory, demo_gguf):
+    with Service(tmp_path_factory.mktemp("audit"), demo_gguf.parent) as running:
+        yield running
+
+
+@pytest.fixture
+def export_file(tmp_path):
+    file = tmp_path / "export.jsonl"
+    file.write_bytes(b"".join(an_export()))
+    return file
+
+
+def test_what_the_service_exports_is_verified_and_replayed_without_it(service, tmp_path):
+    opened = httpx.post(f"{service.url}/v1/sessions", json={"title": "Grüße"}, trust_env=False).json()
+    here, file = ("--url", service.url), str(tmp_path / "export.jsonl")
+    assert pluggably("audit", "export", opened["id"], "--out", file, *here).returncode == 0
+    key, key_id = pluggably("audit", "key", *here).stdout.split()
+
+    verified = pluggably("audit", "verify", file, "--key", key)
+    assert (verified.returncode, verified.stderr) == (0, "")
+    assert verified.stdout == f"VALID: 1 events of 1 sessions are whole, signed by key {key_id}.\n"
+
+    was = json.loads(pluggably("audit", "replay", "--json", opened["id"], "--from", file).stdout)
+    assert was == json.loads(pluggably("audit", "replay", "--json", opened["id"], "--to", "1", *here).stdout)
+    assert (was["title"], was["turns"]) == ("Grüße", [])
+    events = pluggably("audit", "export", opened["id"], "--format", "cloudevents", *here).stdout
+    assert json.loads(events)["specversion"] == "1.0"
+
+
+def test_a_spoilt_export_is_refused_with_the_place(export_file):
+    export_file.write_bytes(export_file.read_bytes().replace(b"Be brief.", b"Be cruel."))
+    refused = pluggably("audit", "verify", str(export_file))
+    place = "line 2 (session ses_a, version 1)"
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == f"INVALID: {place} has content that is not what was recorded.\n"
+
+
+def test_verify_says_what_it_cannot_vouch_for(export_file):
+    told = pluggably("audit", "verify", str(export_file)).stdout
+    assert "15 events of 3 sessions are whole" in told
+    assert "give --key" in told
+    assert "3 events are of erased sessions" in told
+
+
+def test_replay_prints_what_was_said(export_file):
+    printed = pluggably("audit", "replay", "ses_b", "--to", "3", "--from", str(export_file)).stdout
+    assert "user › Question 1" in printed
+    assert "tiny › Answer 1" in printed
+    assert "Question 2" not in printed
+
+
+@pytest.mark.parametrize("words", [("verify", "nowhere.jsonl"), ("replay", "ses_a", "--from", "nowhere.jsonl")])
+def test_a_file_that_is_not_there_is_said_in_a_sentence(words, tmp_path):
+    refused = pluggably("audit", *words, cwd=tmp_path)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("pluggably: nowhere.jsonl cannot be read")
