@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 from ...application.audit import Examination
 from ...domain.errors import InvalidRequest
 from .app import HERE, AsJson, Url
+from .plain import plain
 
 audit = App(name="audit", help="Export sessions, check exports, and replay what was.")
 
@@ -56,7 +57,7 @@ def verify(file: Path, /, *, key: Key = None) -> None:
     except OSError as error:
         raise _unreadable(file, error) from error
     if found.fault:
-        sys.exit(f"INVALID: {_place(found)} {found.fault.what}.")
+        sys.exit(plain(f"INVALID: {_place(found)} {found.fault.what}."))
     print(_told(found, trusted=trusted is not None))
 
 

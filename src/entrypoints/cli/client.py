@@ -8,17 +8,37 @@ from typing import Any, Self
 import httpx
 
 from ...domain.errors import GatewayError
+from .plain import plain
 
 CONNECT_S = 5.0
+PROBE_S = 2.0
+_EXAMPLE = "http://127.0.0.1:8080"
+_FAILURES = (httpx.RequestError, httpx.InvalidURL, UnicodeError)
+
+
+def is_service(url: str) -> bool:
+    """Whether what answers there is this service."""
+    try:
+        return _is_ours(httpx.get(f"{url}/health/live", timeout=PROBE_S, trust_env=False))
+    except _FAILURES:
+        return False
 
 
 class Client:
     """Talks to a running service; its errors come as one sentence."""
 
     def __init__(self, url: str) -> None:
+        """Nothing is sent yet.
+
+        Raises:
+            GatewayError: that is no address.
+        """
         self._url = url.rstrip("/")
         timeout = httpx.Timeout(None, connect=CONNECT_S)  # a model may take as long as it takes
-        self._http = httpx.Client(base_url=f"{self._url}/v1", timeout=timeout, trust_env=False)
+        try:
+            self._http = httpx.Client(base_url=f"{self._url}/v1", timeout=timeout, trust_env=False)
+        except _FAILURES as error:
+            raise self._failed(error) from error
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """What a GET answers.
@@ -49,30 +69,44 @@ class Client:
         """The server-sent events that a POST answers, as name and data. Closing the iterator cancels the work.
 
         Raises:
-            GatewayError: the service is not there, or refused, or failed on the way.
+            GatewayError: the service is not there, or refused, or failed on the way, or broke off before `completed`.
         """
+        name = ""
         try:
             with self._http.stream("POST", path, json=body) as response:
-                if response.is_error:
+                if response.is_error or not _is_ours(response):
                     response.read()
                     raise _refusal(response)
-                yield from _parse(response.iter_lines())
-        except httpx.TransportError as error:
-            raise self._unreachable() from error
+                for name, data in _parse(_lines(response.iter_bytes())):
+                    yield name, data
+        except _FAILURES as error:
+            raise self._failed(error) from error
+        if name != "completed":
+            raise _broken_off()
 
     def _json(self, method: str, path: str, **request: Any) -> Any:
-        return self._answer(method, path, **request).json()
+        response = self._answer(method, path, **request)
+        try:
+            return response.json()
+        except ValueError as error:
+            raise _stranger(response) from error
 
     def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
             response = self._http.request(method, path, **request)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise self._unreachable() from error
-        if response.is_error:
+        except _FAILURES as error:
+            raise self._failed(error) from error
+        if not response.is_success or not _is_ours(response):
             raise _refusal(response)
         return response
 
-    def _unreachable(self) -> GatewayError:
+    def _failed(self, error: Exception) -> GatewayError:
+        if isinstance(error, UnicodeError):
+            return GatewayError(detail="What was given holds characters that cannot be sent: it is not UTF-8.")
+        if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+            return GatewayError(detail=f"{plain(self._url)} is no address of a service. Give one like --url {_EXAMPLE}")
+        if isinstance(error, httpx.ReadError | httpx.RemoteProtocolError | httpx.WriteError):
+            return _broken_off()
         return GatewayError(detail=f"No service answers on {self._url}. Start one with: pluggably serve")
 
     def __enter__(self) -> Self:
@@ -84,20 +118,51 @@ class Client:
         self._http.close()
 
 
+def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
+    """Lines as the service ends them: other line ends, such as U+2028, are part of the text."""
+    begun = b""
+    for chunk in chunks:
+        *ended, begun = (begun + chunk).split(b"\n")
+        yield from (line.decode() for line in ended)
+
+
 def _parse(lines: Iterator[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     name = ""
     for line in lines:
         if line.startswith("event: "):
             name = line.removeprefix("event: ")
         elif line.startswith("data: "):
-            data = json.loads(line.removeprefix("data: "))
+            data = _object(line.removeprefix("data: "))
             if name == "error":
-                raise GatewayError(detail=data.get("detail", "The generation failed."))
+                raise GatewayError(detail=plain(str(data.get("detail", "The generation failed."))))
             yield name, data
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise _broken_off() from error
+    if not isinstance(data, dict):
+        raise _broken_off()
+    return data
+
+
+def _is_ours(response: httpx.Response) -> bool:
+    return "x-request-id" in response.headers
 
 
 def _refusal(response: httpx.Response) -> GatewayError:
     try:
-        return GatewayError(detail=response.json()["detail"])
+        detail = response.json()["detail"]
     except (ValueError, KeyError, TypeError):
-        return GatewayError(detail=f"What runs there is not this service: it answered {response.status_code}.")
+        return _stranger(response)
+    return GatewayError(detail=plain(detail)) if isinstance(detail, str) else _stranger(response)
+
+
+def _stranger(response: httpx.Response) -> GatewayError:
+    return GatewayError(detail=f"What runs there is not this service: it answered {response.status_code}.")
+
+
+def _broken_off() -> GatewayError:
+    return GatewayError(detail="The answer broke off before its end: the service may have stopped.")

@@ -18,6 +18,7 @@ from rich.markup import escape
 from ...domain.errors import GatewayError
 from ..container import open_catalog
 from ..settings import Settings, load_settings, require_loopback
+from .client import is_service
 
 LITTLE_DISK_BYTES = 2 * 10**9
 
@@ -77,8 +78,13 @@ def _port(settings: Settings) -> Finding:
     host, port = settings.server.host, settings.server.port
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         taken = port and probe.connect_ex((host, port)) == 0
-    what = "something listens there: this service, or another program" if taken else "free"
-    return Finding(None if taken else True, f"Address {host}:{port}: {what}")
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if not taken:
+        return Finding(True, f"Address {address}: free")
+    if is_service(f"http://{address}"):
+        return Finding(None, f"Address {address}: this service runs there")
+    remedy = "End it, or choose another port: pluggably serve --port"
+    return Finding(False, f"Address {address}: another program listens there", remedy)
 
 
 def _engines() -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from .client import Client
+from .plain import shown
 
 
 def list_models(client: Client, wanted: Mapping[str, str | None], *, as_json: bool) -> None:
@@ -26,11 +27,11 @@ def list_models(client: Client, wanted: Mapping[str, str | None], *, as_json: bo
     for model in models:
         size, context = model["size_bytes"], model["context_length"]
         table.add_row(
-            f"[bold]{model['id']}[/]" + (" [dim](default)[/]" if model["default"] else ""),
+            f"[bold]{shown(model['id'])}[/]" + (" [dim](default)[/]" if model["default"] else ""),
             model["modality"],
-            model["version"] or "",
+            shown(model["version"] or ""),
             decimal(size) if size else "",
             f"{context:,}" if context else "",
-            model["status"] if not model["reason"] else f"[yellow]{model['status']}[/]: {model['reason']}",
+            model["status"] if not model["reason"] else f"[yellow]{model['status']}[/]: {shown(model['reason'])}",
         )
     out.print(table)

@@ -2,12 +2,13 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from .client import Client
+from .plain import shown
 
 
 def list_sessions(client: Client, *, limit: int, as_json: bool) -> None:
@@ -25,12 +26,13 @@ def list_sessions(client: Client, *, limit: int, as_json: bool) -> None:
         table.add_column(column, justify="right" if column == "turns" else "left", no_wrap=column == "session")
     for it in found:
         turns, moment = str(it["turns"]), _moment(it["last_activity_at"])
-        table.add_row(it["id"], escape(it["title"] or ""), it["status"], turns, moment)
+        table.add_row(it["id"], shown(it["title"] or ""), it["status"], turns, moment)
     out.print(table)
 
 
 def show_session(client: Client, session_id: str, *, as_json: bool) -> None:
     """Print a session and its turns."""
+    session_id = quote(session_id, safe="")
     session = client.get(f"/sessions/{session_id}")
     turns = client.get(f"/sessions/{session_id}/turns")["data"]
     if as_json:
@@ -42,16 +44,16 @@ def show_session(client: Client, session_id: str, *, as_json: bool) -> None:
 def print_session(session: dict[str, Any], turns: list[dict[str, Any]]) -> None:
     """Print a session and its turns, for people."""
     out = Console(highlight=False)
-    out.print(f"[bold]{session['id']}[/] {escape(session['title'] or '')}")
+    out.print(f"[bold]{shown(session['id'])}[/] {shown(session['title'] or '')}")
     out.print(f"[dim]{session['status']}, version {session['version']}, since {_moment(session['created_at'])}[/]\n")
     for turn in turns:
-        out.print(f"[dim]{turn['number']} · {turn['model']} · {turn['status']}[/]")
+        out.print(f"[dim]{turn['number']} · {shown(turn['model'])} · {turn['status']}[/]")
         for message in turn["messages"]:
-            out.print(f"[cyan]{message['role']} ›[/] {escape(_text(message['content']))}")
+            out.print(f"[cyan]{shown(message['role'])} ›[/] {shown(_text(message['content']))}")
         if turn["output"]:
-            out.print(f"[green]{turn['model']} ›[/] {escape(_text(turn['output']))}")
+            out.print(f"[green]{shown(turn['model'])} ›[/] {shown(_text(turn['output']))}")
         if turn["error"]:
-            out.print(f"[yellow]{turn['error']['code']}[/]: {escape(turn['error']['detail'])}")
+            out.print(f"[yellow]{turn['error']['code']}[/]: {shown(turn['error']['detail'])}")
         out.print()
 
 
@@ -60,7 +62,7 @@ def show_events(client: Client, session_id: str, *, as_json: bool) -> None:
     events: list[dict[str, Any]] = []
     query: dict[str, Any] = {"limit": 100}
     while True:
-        page = client.get(f"/sessions/{session_id}/events", query)
+        page = client.get(f"/sessions/{quote(session_id, safe='')}/events", query)
         events += page["data"]
         if not page["has_more"]:
             break
@@ -73,7 +75,7 @@ def show_events(client: Client, session_id: str, *, as_json: bool) -> None:
         table.add_column(column, justify="right" if column == "version" else "left")
     for event in events:
         moment, digest = _moment(event["recorded_at"]), event["hash"][:12]
-        table.add_row(str(event["version"]), event["type"], event["actor"], moment, digest)
+        table.add_row(str(event["version"]), shown(event["type"]), shown(event["actor"]), moment, digest)
     Console(highlight=False).print(table)
 
 
@@ -88,4 +90,4 @@ def _moment(at: str) -> str:
 
 
 def _print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    print(json.dumps(document, indent=2))  # in ASCII: no character in it can steer a terminal
