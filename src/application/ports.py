@@ -120,6 +120,16 @@ class SessionStore(Protocol):
         """
         ...
 
+    async def changed(self, session_id: str, version: int, timeout_s: float) -> bool:
+        """Wait until the session has events after `version`, whoever stored them, or is gone.
+
+        A hint: who is woken reads `history` again.
+
+        Returns:
+            False if `timeout_s` seconds went by without any.
+        """
+        ...
+
     async def verify(self, session_id: str) -> "Verification":
         """Compute the chain anew from the stored bytes.
 

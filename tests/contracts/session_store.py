@@ -349,6 +349,42 @@ class SessionStoreContract:
             await store.load("ses_a")
         assert erased.value.owner == "alice"
 
+    # ── Waiting for what comes ────────────────────────────────────────────────────────────────────────────────────
+
+    async def test_who_waits_is_woken_by_an_append(self, store):
+        session = await a_stored_session(store)
+        waiting = [asyncio.create_task(store.changed("ses_a", session.version, 60)) for _ in range(2)]
+        await asyncio.sleep(0)
+        await store.append(session, ask(session), ALICE)
+        assert await asyncio.gather(*waiting) == [True, True]
+
+    async def test_what_is_there_already_is_not_waited_for(self, store):
+        session = await a_stored_session(store, turns=1)
+        assert await store.changed("ses_a", session.version - 1, 60)
+
+    async def test_waiting_ends_when_its_time_is_over(self, store):
+        session = await a_stored_session(store)
+        await a_stored_session(store, "ses_b")
+        assert not await store.changed("ses_a", session.version, 0.01)
+
+    async def test_who_waits_for_a_session_is_told_that_it_is_gone(self, store):
+        session = await a_stored_session(store)
+        waiting = asyncio.create_task(store.changed("ses_a", session.version, 60))
+        await asyncio.sleep(0)
+        await store.erase(session, *erase(session, at=NOON), ALICE)
+        assert await waiting
+
+    async def test_who_waits_no_more_leaves_nothing_behind(self, store):
+        session = await a_stored_session(store)
+        before = asyncio.all_tasks()
+        waiting = asyncio.create_task(store.changed("ses_a", session.version, 60))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() <= before
+
     # ── Turns that have not ended ─────────────────────────────────────────────────────────────────────────────────
 
     async def test_a_session_is_active_from_the_request_to_the_end_of_its_turn(self, store):

@@ -1,5 +1,6 @@
 """Sessions kept in memory: to develop against, and for tests. They end with the process."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
@@ -30,6 +31,7 @@ class MemorySessionStore:
     def __init__(self) -> None:
         self._streams: dict[str, list[RecordedEvent]] = {}
         self._sessions: dict[str, Session] = {}
+        self._appended = asyncio.Event()
         self._erased: dict[str, tuple[Verification, str]] = {}
         self._key_uses: dict[tuple[str, str], KeyUse] = {}
 
@@ -64,6 +66,7 @@ class MemorySessionStore:
         if added:
             self._streams.setdefault(session.id, []).extend(added)
             self._sessions[session.id] = session
+            self._wake()
         return session
 
     async def erase(self, session: Session, erased: SessionErased, provenance: Provenance) -> Erasure:
@@ -96,6 +99,18 @@ class MemorySessionStore:
         self._stream(session_id)
         raise NotFound(detail="Sessions that are kept in memory cannot be exported: use a store that lasts.")
 
+    async def changed(self, session_id: str, version: int, timeout_s: float) -> bool:
+        """Wait for events after `version`."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while len(self._stream(session_id)) <= version:
+                    await self._appended.wait()
+        except NotFound:  # gone
+            return True
+        except TimeoutError:
+            return False
+        return True
+
     async def verify(self, session_id: str) -> Verification:
         """Compute the chain anew; of an erased session, what it was at the end."""
         if session_id in self._erased:
@@ -120,6 +135,10 @@ class MemorySessionStore:
 
     async def close(self) -> None:
         """Nothing is held open."""
+
+    def _wake(self) -> None:
+        self._appended.set()
+        self._appended = asyncio.Event()
 
     def _use_key(self, use: KeyUse) -> None:
         before = self._key_uses.get((use.owner, use.key.key))

@@ -9,7 +9,7 @@ What it cannot do: serve several processes. That needs PostgreSQL.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from itertools import islice
@@ -49,6 +49,7 @@ from ...domain.session import (
     fold,
 )
 from ..system import IdSequence, now
+from .arrivals import Arrivals
 from .keyring import Keyring
 from .list_row import ListRow, to_row, to_summary, without_content
 from .mapper import ChainedEvent, SessionMapper, hash_of, is_intact, record, recorded
@@ -82,6 +83,7 @@ class SqliteSessionStore:
             self._recorder.label(self._labels_of)
             self._opened = opened.pop_all()
         self._new_id = IdSequence()
+        self._arrivals = Arrivals(self._versions)
 
     async def load(self, session_id: str, *, at_version: int | None = None) -> Session:
         """Fold the stream, whole or up to a version."""
@@ -96,11 +98,15 @@ class SqliteSessionStore:
         key_use: KeyUse | None = None,
     ) -> Session:
         """Store events; without any, the session is returned as it is."""
-        return await self._run(lambda: self._append(session, events, provenance, key_use))
+        appended = await self._run(lambda: self._append(session, events, provenance, key_use))
+        self._arrivals.tell(appended.id, appended.version)
+        return appended
 
     async def erase(self, session: Session, erased: SessionErased, provenance: Provenance) -> Erasure:
         """Store the last event and destroy the session's key."""
-        return await self._run(lambda: self._erase(session, erased, provenance))
+        erasure = await self._run(lambda: self._erase(session, erased, provenance))
+        self._arrivals.tell(session.id, session.version + 1)
+        return erasure
 
     async def key_use(self, owner: str, key: str) -> KeyUse | None:
         """What the owner's idempotency key stands for."""
@@ -113,6 +119,10 @@ class SqliteSessionStore:
     async def record(self, session_id: str) -> SessionRecord:
         """The stream as it is stored, for an export; of an erased session, without content."""
         return await self._run(lambda: self._record(session_id))
+
+    async def changed(self, session_id: str, version: int, timeout_s: float) -> bool:
+        """Wait for events after `version`, of this process or another one."""
+        return await self._arrivals.after(session_id, version, timeout_s)
 
     async def verify(self, session_id: str) -> Verification:
         """Compute the chain anew; works without the session's key."""
@@ -128,7 +138,13 @@ class SqliteSessionStore:
 
     async def close(self) -> None:
         """Finish what was begun, then let go of the files."""
+        await self._arrivals.close()
         await asyncio.to_thread(self._opened.close)
+
+    async def _versions(self, session_ids: Collection[str]) -> dict[str, int]:
+        return await self._run(
+            lambda: {it: row.version for it in session_ids if (row := self._recorder.row(it)) is not None}
+        )
 
     async def _run(self, work: Callable[[], T]) -> T:
         """Work on a thread. Whoever is cancelled while waiting does not learn the outcome: begun work is finished."""

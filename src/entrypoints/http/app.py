@@ -53,7 +53,7 @@ class Application:
 
     def drain(self) -> None:
         """Refuse new requests from now on."""
-        self._scope.draining = True
+        self._scope.drain()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or live for as long as the server does."""

@@ -49,6 +49,8 @@ class Exchange:
     sent_bytes: int = 0
     complete: bool = False
     gone: bool = False
+    drained: asyncio.Event = field(factory=asyncio.Event)
+    """Set when the service drains: what has no end of its own ends then."""
 
 
 class Request(FalconRequest):
@@ -66,15 +68,24 @@ class RequestScope:
     """The middleware. Once `draining`, new requests are refused while those at work may finish."""
 
     def __init__(self, app: App, options: HttpOptions) -> None:
-        self.draining = False
+        self._drained = asyncio.Event()
         self._app = app
         self._options = options
+
+    @property
+    def draining(self) -> bool:
+        """Whether new requests are refused."""
+        return self._drained.is_set()
+
+    def drain(self) -> None:
+        """Refuse new requests from now on."""
+        self._drained.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         begun = perf_counter()
         request_id, length = _read_headers(scope)
-        exchange = Exchange(request_id, self._options)
+        exchange = Exchange(request_id, self._options, drained=self._drained)
         try:
             await self._serve(exchange, scope, length, receive, _answering(exchange, send))
         finally:

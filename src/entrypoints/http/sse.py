@@ -23,6 +23,7 @@ from .rendering import generation_object
 from .scope import Exchange
 
 T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
 
 READ_AHEAD = 64
 """How many outputs wait for the client at most; then the generator waits, and with it whatever is behind it."""
@@ -60,7 +61,10 @@ async def respond(
     Raises:
         GatewayError: the generation could not begin, or failed at once.
     """
-    stream = _stream(exchange, begin, dialect)
+    await _begin(resp, exchange, _stream(exchange, begin, dialect))
+
+
+async def _begin(resp: Response, exchange: Exchange, stream: AsyncGenerator[bytes, None]) -> None:
     exchange.owned.push_async_callback(stream.aclose)
     first = await anext(stream)
     resp.content_type = "text/event-stream"
@@ -68,6 +72,70 @@ async def respond(
     resp.set_header("x-accel-buffering", "no")
     resp.stream = whole = _chain(first, stream)
     exchange.owned.push_async_callback(whole.aclose)
+
+
+class LiveDialect(Protocol[T_contra]):
+    """How a stream without an end is written."""
+
+    def write(self, batch: T_contra) -> bytes:
+        """What became ready together; nothing for nothing."""
+        ...
+
+    def failure(self, error: GatewayError) -> bytes:
+        """The end of a stream that failed."""
+        ...
+
+
+async def respond_live(
+    resp: Response, exchange: Exchange, batches: AsyncGenerator[T, None], dialect: LiveDialect[T]
+) -> None:
+    """Answer with a stream that has no end of its own: it ends when the client leaves, or the service drains.
+
+    Nothing is read ahead of the client.
+
+    Raises:
+        GatewayError: the first batch could not be had.
+    """
+    await _begin(resp, exchange, _live(exchange, batches, dialect))
+
+
+async def _live(
+    exchange: Exchange, batches: AsyncGenerator[T, None], dialect: LiveDialect[T]
+) -> AsyncGenerator[bytes, None]:
+    written = False
+    try:
+        async with aclosing(_until(exchange.drained, batches)) as before_drain:
+            async for batch in before_drain:
+                yield dialect.write(batch) or PING
+                written = True
+    except GatewayError as error:
+        if not written:
+            raise
+        yield dialect.failure(error)
+    except Exception as error:
+        if not written:
+            raise
+        _log.error("request.failed", request_id=exchange.request_id, exc_info=error)
+        yield dialect.failure(unexpected(exchange.request_id))
+
+
+async def _until(end: asyncio.Event, source: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """What the source yields before the event is set; what it waits for then is cancelled."""
+    ended = asyncio.ensure_future(end.wait())
+    steps: set[asyncio.Future[T]] = set()
+    async with aclosing(source):
+        try:
+            while True:
+                steps = {step := asyncio.ensure_future(anext(source))}
+                await asyncio.wait({step, ended}, return_when=asyncio.FIRST_COMPLETED)
+                if not step.done():
+                    return
+                yield step.result()
+        finally:
+            ended.cancel()
+            for last in steps:  # has to be over before its generator can be closed
+                last.cancel()
+                await asyncio.wait({last})
 
 
 async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

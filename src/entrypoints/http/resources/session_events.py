@@ -1,23 +1,30 @@
 """`/v1/sessions/{id}/events` and `/verify`: what happened, as it was recorded, and whether the record is whole."""
 
+import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 from attrs import fields, frozen
 from falcon.asgi import Response
 
+from ....application.follow import follow
 from ....application.ports import RecordedEvent
 from ....application.sessions import Sessions
 from ....domain import session as rules
+from ....domain.errors import GatewayError, InvalidRequest
 from ....domain.generation import Message
 from ....domain.parameters import Field
 from ..body import Nothing, principal_of, read_query
 from ..paging import list_object
+from ..problems import problem_object
 from ..rendering import message_object, part_object
 from ..scope import Request
 from ..session_objects import turn_object
+from ..sse import respond_live
 
 NDJSON = "application/x-ndjson"
+EVENT_STREAM = "text/event-stream"
 
 _TYPES = {
     rules.SessionOpened: "session.opened",
@@ -55,6 +62,9 @@ class SessionEvents:
     async def on_get(self, req: Request, resp: Response, session_id: str) -> None:
         """The events, the first one first, as JSON or one a line."""
         wanted = read_query(req, EventList, numbers=("after", "limit"))
+        if EVENT_STREAM in (req.get_header("Accept") or ""):
+            await self._follow(req, resp, session_id, wanted)
+            return
         if NDJSON in (req.get_header("Accept") or ""):
             events = await self.sessions.history(session_id, principal_of(req), after=wanted.after, limit=wanted.limit)
             resp.content_type = NDJSON
@@ -66,10 +76,53 @@ class SessionEvents:
         more = str(page[-1].version) if len(events) > limit else None
         resp.media = list_object([event_object(it) for it in page], next_after=more)
 
+    async def _follow(self, req: Request, resp: Response, session_id: str, wanted: EventList) -> None:
+        if wanted.limit is not None:
+            raise InvalidRequest.at("/query/limit", "cannot be had as a stream, which has no end")
+        after = _last_event_id(req)
+        batches = follow(
+            self.sessions.store,
+            session_id,
+            principal_of(req),
+            after=wanted.after if after is None else after,
+            idle_s=req.exchange.options.ping_interval_s,
+        )
+        await respond_live(resp, req.exchange, batches, LiveEvents(req.path, req.exchange.request_id))
+
     async def on_get_verify(self, req: Request, resp: Response, session_id: str) -> None:
         """Compute the hash chain anew."""
         read_query(req, Nothing)
         resp.media = msgspec.to_builtins(await self.sessions.verify(session_id, principal_of(req)))
+
+
+@frozen
+class LiveEvents:
+    """How the live tail is written."""
+
+    path: str
+    request_id: str
+
+    def write(self, events: Sequence[RecordedEvent]) -> bytes:
+        """Each event with its version for `Last-Event-ID`."""
+        return b"".join(map(_live_event, events))
+
+    def failure(self, error: GatewayError) -> bytes:
+        """`error`: why it ends; without an id, so that a client goes on from the last event."""
+        return b"event: error\ndata: " + _encoder.encode(problem_object(error, self.path, self.request_id)) + b"\n\n"
+
+
+def _live_event(recorded: RecordedEvent) -> bytes:
+    head = f"id: {recorded.version}\nevent: {_TYPES[type(recorded.event)]}\ndata: "
+    return head.encode() + _encoder.encode(event_object(recorded)) + b"\n\n"
+
+
+def _last_event_id(req: Request) -> int | None:
+    text = req.get_header("Last-Event-ID")
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise InvalidRequest.at("/headers/Last-Event-ID", "must be the id of an event, which is a version")
+    return int(text)
 
 
 def event_object(recorded: RecordedEvent) -> dict[str, Any]:
