@@ -49,6 +49,7 @@ class Exchange:
     sent_bytes: int = 0
     complete: bool = False
     gone: bool = False
+    headers_only: bool = False
     drained: asyncio.Event = field(factory=asyncio.Event)
     """Set when the service drains: what has no end of its own ends then."""
 
@@ -106,6 +107,7 @@ class RequestScope:
         inner = {**scope, "exchange": exchange}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"  # the server leaves out the body
+            exchange.headers_only = True
         try:
             await _until_gone(exchange, receive, self._app(inner, _nothing_more, send))
         except asyncio.CancelledError:

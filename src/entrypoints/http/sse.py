@@ -70,6 +70,8 @@ async def _begin(resp: Response, exchange: Exchange, stream: AsyncGenerator[byte
     resp.content_type = "text/event-stream"
     resp.set_header("cache-control", "no-cache")
     resp.set_header("x-accel-buffering", "no")
+    if exchange.headers_only:
+        return
     resp.stream = whole = _chain(first, stream)
     exchange.owned.push_async_callback(whole.aclose)
 

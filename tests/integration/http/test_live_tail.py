@@ -130,3 +130,13 @@ async def test_a_follower_who_leaves_leaves_nothing_behind():
         async with asyncio.timeout(20):
             while asyncio.all_tasks() - before:
                 await asyncio.sleep(0)
+
+
+async def test_asking_for_the_headers_alone_does_not_wait_for_events(world):
+    one_connection = httpx.Limits(max_connections=1)
+    async with serving(world.app()) as url, httpx.AsyncClient(base_url=url, verify=TLS, limits=one_connection) as http:
+        session = await a_session(http)
+        head = await http.head(f"/v1/sessions/{session}/events", headers=LIVE)
+        assert (head.status_code, head.headers["content-type"], head.content) == (200, "text/event-stream", b"")
+        # The connection is free again only once the answer has ended.
+        assert (await http.head("/v1/sessions/ses_none/events", headers=LIVE)).status_code == 404
