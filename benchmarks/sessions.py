@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pluggably.adapters.memory.sessions import MemorySessionStore
-from pluggably.adapters.sessions.store import SqliteSessionStore
+from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
 from pluggably.application.ports import Provenance, SessionQuery, SessionStore
 from pluggably.domain import session as rules
 from pluggably.domain.generation import Completed, FinishReason, Role, TextPart, Usage, text_message
@@ -96,7 +96,7 @@ def syncs_per_second(folder: Path) -> float:
 
 
 async def measured(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
-    stores = (SqliteSessionStore(folder / "sessions"), MemorySessionStore())
+    stores = (sqlite_sessions(folder / "sessions"), MemorySessionStore())
     try:
         sqlite, memory = [await figures_of(store) for store in stores]
     finally:

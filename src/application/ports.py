@@ -143,7 +143,7 @@ class SessionStore(Protocol):
         ...
 
     async def active(self) -> Sequence[str]:
-        """The ids of all sessions whose last turn has not ended."""
+        """The ids of the sessions whose last turn has not ended, and never will: the process it ran in is gone."""
         ...
 
     async def close(self) -> None:

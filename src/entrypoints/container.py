@@ -109,9 +109,9 @@ def _memory_sessions() -> SessionStore:
 
 
 def _sqlite_sessions(settings: Settings) -> SessionStore:
-    from ..adapters.sessions.store import SqliteSessionStore
+    from ..adapters.sessions.sqlite_store import sqlite_sessions
 
-    return SqliteSessionStore(settings.data_path / "sessions")
+    return sqlite_sessions(settings.data_path / "sessions")
 
 
 def _other_sessions(settings: Settings) -> SessionStore:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections.abc import Awaitable, Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +13,17 @@ from pluggably.domain.errors import IdempotencyInProgress, NotFound, SessionEras
 from pluggably.domain.generation import Message, Role
 from pluggably.domain.idempotency import IdempotencyKey, KeyUse
 from pluggably.domain.model import Modality
-from pluggably.domain.session import Changes, Session, SessionStatus, change, close, erase, fold, reset
+from pluggably.domain.session import (
+    Changes,
+    Session,
+    SessionStatus,
+    change,
+    close,
+    erase,
+    fold,
+    interrupt,
+    reset,
+)
 
 from ..session_builders import ALICE, EVERY_PART, NOON, after, answer, ask, at, fail, opened
 
@@ -71,10 +82,14 @@ async def every_page(store: SessionStore, query: dict, limit: int) -> list[str]:
 
 
 class SessionStoreContract:
-    """Fixture to provide: `store`, empty and open."""
+    """Fixtures to provide: `store`, empty and open, and `restart`, which opens it as the next run would."""
 
     @pytest.fixture
     def store(self) -> SessionStore:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def restart(self) -> Callable[[], Awaitable[SessionStore]]:
         raise NotImplementedError
 
     # ── Append and load ───────────────────────────────────────────────────────────────────────────────────────────
@@ -387,11 +402,14 @@ class SessionStoreContract:
 
     # ── Turns that have not ended ─────────────────────────────────────────────────────────────────────────────────
 
-    async def test_a_session_is_active_from_the_request_to_the_end_of_its_turn(self, store):
+    async def test_a_turn_is_left_behind_when_its_process_ended_before_it(self, store, restart):
         session = await a_stored_session(store, "ses_a")
         await a_stored_session(store, "ses_b", turns=1)
-        assert list(await store.active()) == []
         session = await store.append(session, ask(session), ALICE)
+        assert list(await store.active()) == []
+        store = await restart()
         assert list(await store.active()) == ["ses_a"]
-        await store.append(session, fail(session), ALICE)
+        session = await store.append(session, interrupt(session, at=NOON), ALICE)
+        assert list(await store.active()) == []
+        await store.append(session, ask(session), ALICE)
         assert list(await store.active()) == []

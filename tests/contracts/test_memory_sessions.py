@@ -11,3 +11,11 @@ class TestMemorySessionStore(SessionStoreContract):
     @pytest.fixture
     def store(self) -> MemorySessionStore:
         return MemorySessionStore()
+
+    @pytest.fixture
+    def restart(self, store):
+        async def restart() -> MemorySessionStore:
+            store.restart()
+            return store
+
+        return restart

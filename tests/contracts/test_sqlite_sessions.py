@@ -2,14 +2,26 @@
 
 import pytest
 
-from pluggably.adapters.sessions.store import SqliteSessionStore
+from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
 
 from .session_store import SessionStoreContract
 
 
-class TestSqliteSessionStore(SessionStoreContract):
+class TestSqliteSessions(SessionStoreContract):
     @pytest.fixture
-    async def store(self, tmp_path):
-        store = SqliteSessionStore(tmp_path / "sessions")
-        yield store
-        await store.close()
+    def stores(self, tmp_path):
+        return [sqlite_sessions(tmp_path / "sessions")]
+
+    @pytest.fixture
+    async def store(self, stores):
+        yield stores[0]
+        await stores[-1].close()
+
+    @pytest.fixture
+    def restart(self, stores, tmp_path):
+        async def restart():
+            await stores[-1].close()
+            stores.append(sqlite_sessions(tmp_path / "sessions"))
+            return stores[-1]
+
+        return restart

@@ -4,7 +4,7 @@ import pytest
 
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.providers.openai import OpenAIProvider
-from pluggably.adapters.sessions.store import SqliteSessionStore
+from pluggably.adapters.sessions.store import EventSessionStore
 from pluggably.entrypoints.container import Container
 from pluggably.entrypoints.settings import SettingsError, load_settings
 
@@ -39,7 +39,7 @@ def container(tmp_path):
 
 async def test_sqlite_is_the_default_store_and_memory_can_be_chosen(container):
     store = container().session_store()
-    assert isinstance(store, SqliteSessionStore)
+    assert isinstance(store, EventSessionStore)
     await store.close()
     assert type(container('[sessions]\nstore = "memory"').session_store()) is MemorySessionStore
 

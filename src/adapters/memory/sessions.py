@@ -1,7 +1,7 @@
 """Sessions kept in memory: to develop against, and for tests. They end with the process."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
 from itertools import islice
@@ -34,6 +34,7 @@ class MemorySessionStore:
         self._appended = asyncio.Event()
         self._erased: dict[str, tuple[Verification, str]] = {}
         self._key_uses: dict[tuple[str, str], KeyUse] = {}
+        self._left_behind: set[tuple[str, int]] = set()
 
     async def load(self, session_id: str, *, at_version: int | None = None) -> Session:
         """Fold the stream, whole or up to a version."""
@@ -130,11 +131,18 @@ class MemorySessionStore:
         return SessionPage(sessions=tuple(found[: query.limit]), has_more=len(found) > query.limit)
 
     async def active(self) -> Sequence[str]:
-        """The ids of all sessions whose last turn has not ended."""
-        return tuple(session.id for session in self._sessions.values() if session.active_turn)
+        """The ids of the sessions whose last turn has not ended, and never will: it began before `restart`."""
+        return tuple(session_id for session_id, turn in self._running() if (session_id, turn) in self._left_behind)
+
+    def restart(self) -> None:
+        """Let it be as if the process had ended and begun anew with the same sessions."""
+        self._left_behind = set(self._running())
 
     async def close(self) -> None:
         """Nothing is held open."""
+
+    def _running(self) -> Iterator[tuple[str, int]]:
+        return ((it.id, it.active_turn.number) for it in self._sessions.values() if it.active_turn)
 
     def _wake(self) -> None:
         self._appended.set()

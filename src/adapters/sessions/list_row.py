@@ -25,6 +25,7 @@ class ListRow:
     """One row, as the database holds it; times are microseconds since 1970, `tip` is the hash of the last event.
 
     `modalities` are joined by commas and have one at either end, so that each can be looked for as `,name,`.
+    `active_by` is the process that the running turn began in, if one runs.
     """
 
     id: str
@@ -35,13 +36,13 @@ class ListRow:
     modalities: str
     created_at: int
     last_activity_at: int
-    active: bool
+    active_by: str | None
     tip: str
     sealed: bytes
 
 
-def to_row(session: Session, *, tip: str, key: bytes) -> ListRow:
-    """The row of a session that has been opened."""
+def to_row(session: Session, *, tip: str, key: bytes, active_by: str | None) -> ListRow:
+    """The row of a session that has been opened; `active_by` is of no account while no turn runs."""
     if session.created_at is None or session.last_activity_at is None:
         raise GatewayError(detail=f"The first event of session {session.id} does not open it.")
     content = _JSON.encode({"title": session.title, "metadata": dict(session.metadata)})
@@ -54,7 +55,7 @@ def to_row(session: Session, *, tip: str, key: bytes) -> ListRow:
         modalities=f",{','.join(session.modalities)},",
         created_at=microseconds(session.created_at),
         last_activity_at=microseconds(session.last_activity_at),
-        active=session.active_turn is not None,
+        active_by=active_by if session.active_turn is not None else None,
         tip=tip,
         sealed=seal(AESGCM(key), content, session.id.encode()),
     )

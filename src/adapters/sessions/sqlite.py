@@ -1,15 +1,14 @@
 """The events and the list in one SQLite file, by the library's recorder with tables of our own.
 
 SQLite from 3.35. Write-ahead log, `synchronous=FULL`: what was committed survives a power cut. The library takes the
-row id for the notification id; here it is a column that is never given twice. One process a file: `ExclusiveUse`.
+row id for the notification id; here it is a column that is never given twice. One process a file.
 """
 
-import fcntl
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import astuple, evolve, fields
+from attrs import astuple, fields
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.sqlite import (
     SQLiteApplicationRecorder,
@@ -44,7 +43,7 @@ CREATE TABLE IF NOT EXISTS session_list (
     modalities TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     last_activity_at INTEGER NOT NULL,
-    active INTEGER NOT NULL,
+    active_by TEXT,
     tip TEXT NOT NULL,
     sealed BLOB NOT NULL
 )"""
@@ -68,10 +67,16 @@ _INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS session_list_erased ON session_list (id) WHERE status = 'erased'",
     "CREATE INDEX IF NOT EXISTS session_labels_by_session ON session_labels (session_id)",
     "CREATE INDEX IF NOT EXISTS idempotency_keys_by_session ON idempotency_keys (session_id)",
-    "CREATE INDEX IF NOT EXISTS session_list_active ON session_list (id) WHERE active",
+    "CREATE INDEX IF NOT EXISTS session_list_in_turn ON session_list (id) WHERE active_by IS NOT NULL",
 )
-_LABELLED = 2
-"""The `user_version` of a file whose sessions all have their labels."""
+_LABELLED, _VERSION = 2, 3
+"""The `user_version` of a file whose sessions have their labels, and of one that says whose the running turns are."""
+_NAME_PROCESSES: Final = (
+    "DROP INDEX IF EXISTS session_list_active",
+    "ALTER TABLE session_list ADD COLUMN active_by TEXT",
+    "UPDATE session_list SET active_by = '' WHERE active",
+    "ALTER TABLE session_list DROP COLUMN active",
+)
 
 _COLUMNS = tuple(attribute.name for attribute in fields(ListRow))
 _PUT_ROW = (
@@ -100,6 +105,7 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
         self.insert_events_statement = (
             "INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?)"
         )
+        self._name_processes()
         self.create_table()
 
     def construct_create_table_statements(self) -> list[str]:
@@ -132,16 +138,29 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
             owner=owner, key=IdempotencyKey(key=key, fingerprint=fingerprint), session_id=session_id, turn=turn
         )
 
-    def label(self, labels_of: Callable[[ListRow], Sequence[bytes]]) -> None:
-        """Label the sessions of a file that was made before there were labels; does nothing to any other."""
+    def upgrade(self, labels_of: Callable[[ListRow], Sequence[bytes]]) -> None:
+        """Label the sessions of a file that was made before there were labels; does nothing to any other.
+
+        Raises:
+            GatewayError: a newer version made the file what it is.
+        """
         with self.datastore.transaction(commit=True) as cursor:
             cursor.execute("PRAGMA user_version")
-            if cursor.fetchone()[0] >= _LABELLED:
-                return
-            cursor.execute(_SELECT_ROWS)
-            for row in map(_to_row, cursor.fetchall()):
-                _put_labels(cursor, row.id, labels_of(row))
-            cursor.execute(f"PRAGMA user_version = {_LABELLED}")
+            version = cursor.fetchone()[0]
+            if version > _VERSION:
+                raise GatewayError(detail="A newer version of the gateway wrote these sessions: use that one.")
+            if version < _LABELLED:
+                cursor.execute(_SELECT_ROWS)
+                for row in map(_to_row, cursor.fetchall()):
+                    _put_labels(cursor, row.id, labels_of(row))
+            cursor.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def _name_processes(self) -> None:
+        """Of a file that only knew whether a turn runs, let it be known that it ran in a process that is gone."""
+        with self.datastore.transaction(commit=True) as cursor:
+            cursor.execute("SELECT 1 FROM pragma_table_info('session_list') WHERE name = 'active'")
+            for statement in _NAME_PROCESSES if cursor.fetchall() else ():
+                cursor.execute(statement)
 
     def keys_of(self, session_id: str) -> int:
         """How many idempotency keys stand for the session or its turns."""
@@ -165,9 +184,10 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
             yield from batch
             after = batch[-1].last_activity_at, batch[-1].id
 
-    def active(self) -> tuple[str, ...]:
-        """The ids of the sessions whose last turn has not ended."""
-        return tuple(row.id for row in self._select(_SELECT_ROWS + "WHERE active ORDER BY id", []))
+    def left_behind(self, instance: str) -> tuple[str, ...]:
+        """The ids of the sessions whose last turn has not ended and is not ours: nobody else is alive here."""
+        where = "WHERE active_by IS NOT NULL AND active_by <> ? ORDER BY id"
+        return tuple(row.id for row in self._select(_SELECT_ROWS + where, [instance]))
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -184,30 +204,6 @@ class _DurablePool(SQLiteConnectionPool):
         connection = super()._create_connection()
         connection.cursor().execute("PRAGMA synchronous=FULL")
         return connection
-
-
-class ExclusiveUse:
-    """Holds a folder for this process, until it is released or the process ends."""
-
-    def __init__(self, folder: Path) -> None:
-        """Take hold of the folder.
-
-        Raises:
-            GatewayError: another process holds it.
-        """
-        self._file = (folder / "sessions.lock").open("w")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            self._file.close()
-            raise GatewayError(
-                detail="Another process uses these sessions. SQLite serves one gateway process: end the other one, or "
-                "give this one a data folder of its own."
-            ) from exc
-
-    def release(self) -> None:
-        """Let another process in."""
-        self._file.close()
 
 
 def _page(query: SessionQuery, labels: Sequence[bytes], after: tuple[int, str] | None) -> tuple[str, list[object]]:
@@ -233,5 +229,4 @@ def _put_labels(cursor: SQLiteCursor, session_id: str, labels: Sequence[bytes]) 
 
 
 def _to_row(columns: Sequence[Any]) -> ListRow:
-    row = ListRow(**dict(zip(_COLUMNS, columns, strict=True)))
-    return evolve(row, active=bool(row.active))
+    return ListRow(**dict(zip(_COLUMNS, columns, strict=True)))

@@ -2,21 +2,18 @@
 
 The library is synchronous, so every call runs on threads that the store owns. An append reads the session's row for the
 hash to go on from, then writes its events and the new row in one transaction: the unique (session, version) makes a
-second writer fail. A database of another kind is another recorder with the same methods.
-
-What it cannot do: serve several processes. That needs PostgreSQL.
+second writer fail. Each kind of database has a recorder, a table of wrapped keys and a builder: `sqlite_sessions`,
+`postgres_sessions`.
 """
 
 import asyncio
-import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 
-from eventsourcing.persistence import IntegrityError, PersistenceError, StoredEvent
+from eventsourcing.persistence import IntegrityError, StoredEvent
 
 from ...application.audit import SessionRecord
 from ...application.ports import (
@@ -33,7 +30,6 @@ from ...domain.errors import (
     Draining,
     GatewayError,
     IdempotencyInProgress,
-    InsufficientStorage,
     NotFound,
     VersionConflict,
 )
@@ -53,35 +49,40 @@ from .arrivals import Arrivals
 from .keyring import Keyring
 from .list_row import ListRow, to_row, to_summary, without_content
 from .mapper import ChainedEvent, SessionMapper, hash_of, is_intact, record, recorded
-from .sqlite import ExclusiveUse, SqliteSessionRecorder
+from .recorder import SessionRecorder
 
 T = TypeVar("T")
 
-_THREADS = 4
 _LABELLING = SessionOpened | SessionChanged | SessionErased
 
 
-class SqliteSessionStore:
+class EventSessionStore:
     """Implements `SessionStore`."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the sessions in `folder`, which is made if need be. Blocks: to be built before the loop serves.
+    def __init__(
+        self,
+        *,
+        recorder: SessionRecorder,
+        keyring: Keyring,
+        translated: Callable[[], AbstractContextManager[None]],
+        opened: ExitStack,
+        instance: str,
+        threads: int,
+    ) -> None:
+        """Serve the sessions of a database that is open.
 
-        Raises:
-            GatewayError: another process uses them, or their master key is missing.
+        Args:
+            recorder: the events and the list.
+            keyring: the sessions' keys.
+            translated: a context that turns the database's errors into those of the domain.
+            opened: what is let go of when the store is closed, once no thread works any more.
+            instance: the name of this process among those that use the database.
+            threads: how many calls the database may work on at once.
         """
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with ExitStack() as opened, _as_domain_errors():
-            opened.callback(ExclusiveUse(folder).release)
-            self._keyring = Keyring(folder)
-            opened.callback(self._keyring.close)
-            self._recorder = SqliteSessionRecorder(folder / "sessions.sqlite")
-            opened.callback(self._recorder.close)
-            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sessions")
-            opened.callback(self._threads.shutdown)
-            self._finish_erasing()
-            self._recorder.label(self._labels_of)
-            self._opened = opened.pop_all()
+        self._recorder, self._keyring, self._translated, self._opened = recorder, keyring, translated, opened
+        self._instance = instance
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="sessions")
+        self._opened.callback(self._threads.shutdown)
         self._new_id = IdSequence()
         self._arrivals = Arrivals(self._versions)
 
@@ -133,11 +134,11 @@ class SqliteSessionStore:
         return await self._run(lambda: self._find(query))
 
     async def active(self) -> Sequence[str]:
-        """The ids of all sessions whose last turn has not ended."""
-        return await self._run(self._active)
+        """The ids of the sessions whose last turn has not ended, and never will: its process is gone."""
+        return await self._run(self._left_behind)
 
     async def close(self) -> None:
-        """Finish what was begun, then let go of the files."""
+        """Finish what was begun, then let go of the database."""
         await self._arrivals.close()
         await asyncio.to_thread(self._opened.close)
 
@@ -150,7 +151,7 @@ class SqliteSessionStore:
         """Work on a thread. Whoever is cancelled while waiting does not learn the outcome: begun work is finished."""
 
         def run() -> T:
-            with _as_domain_errors():
+            with self._translated():
                 return work()
 
         try:
@@ -178,12 +179,6 @@ class SqliteSessionStore:
             idempotency_keys=keys,
         )
 
-    def _finish_erasing(self) -> None:
-        """Destroy the keys that a process, which ended in between, left behind."""
-        for session_id in self._recorder.erased():
-            if self._keyring.get(session_id):
-                self._keyring.destroy(session_id)
-
     def _append(
         self, session: Session, events: Sequence[SessionEvent], provenance: Provenance, key_use: KeyUse | None
     ) -> Session:
@@ -200,16 +195,28 @@ class SqliteSessionStore:
             stored.append(mapper.to_stored_event(self._chained(session, event, provenance, tip)))
             # The state is folded from the bytes: whatever they could not give back is noticed before it is stored.
             session, tip = apply(session, mapper.to_event(stored[-1])), hash_of(stored[-1])
+        new = to_row(session, tip=tip, key=key, active_by=self._instance)
+        new = without_content(new) if session.status is SessionStatus.ERASED else new
+        labels = labels_of(session, self._keyring) if any(isinstance(it, _LABELLING) for it in events) else None
         try:
-            new = to_row(session, tip=tip, key=key)
-            new = without_content(new) if session.status is SessionStatus.ERASED else new
-            labels = self._labels(session) if any(isinstance(it, _LABELLING) for it in events) else None
             self._recorder.insert_events(stored, row=new, key_use=key_use, labels=labels)
         except IntegrityError as exc:
-            if key_use and self._is_taken(key_use):
-                raise IdempotencyInProgress(retry_after_s=1) from exc
-            raise _conflict(session) from exc
+            if not self._is_stored(stored):
+                if key_use and self._is_taken(key_use):
+                    raise IdempotencyInProgress(retry_after_s=1) from exc
+                raise _conflict(session) from exc
         return session
+
+    def _is_stored(self, events: Sequence[StoredEvent]) -> bool:
+        """Whether the recorder, which sends again what it got no answer for, met what it had stored the first time.
+
+        The random salt and nonce in each event's bytes make them different from anybody else's.
+        """
+        first, last = events[0], events[-1]
+        found = self._recorder.select_events(
+            str(first.originator_id), gt=first.originator_version - 1, lte=last.originator_version
+        )
+        return list(found) == list(events)
 
     def _is_taken(self, wanted: KeyUse) -> bool:
         use = self._recorder.key_use(wanted.owner, wanted.key.key)
@@ -274,25 +281,12 @@ class SqliteSessionStore:
         found = tuple(islice(readable, query.limit + 1))
         return SessionPage(sessions=found[: query.limit], has_more=len(found) > query.limit)
 
-    def _active(self) -> tuple[str, ...]:
-        return tuple(session_id for session_id in self._recorder.active() if self._keyring.get(session_id))
+    def _left_behind(self) -> tuple[str, ...]:
+        return tuple(it for it in self._recorder.left_behind(self._instance) if self._keyring.get(it))
 
     def _summary(self, row: ListRow) -> SessionSummary | None:
         key = self._keyring.get(row.id)
         return to_summary(row, key=key) if key else None
-
-    def _labels(self, session: Session | SessionSummary) -> list[bytes]:
-        """By what the session is found; an erased one by nothing."""
-        if session.status is SessionStatus.ERASED:
-            return []
-        return [self._keyring.label(session.owner, *it) for it in session.metadata.items()]
-
-    def _labels_of(self, row: ListRow) -> list[bytes]:
-        try:
-            summary = self._summary(row)
-        except GatewayError:  # altered: whoever lists it is told, and the service starts all the same
-            return []
-        return self._labels(summary) if summary else []
 
     def _known(self, session_id: str) -> ListRow:
         row = self._recorder.row(session_id)
@@ -305,6 +299,13 @@ class SqliteSessionStore:
         if key is None or row.status == SessionStatus.ERASED:
             raise _was_erased(row)
         return SessionMapper(key)
+
+
+def labels_of(session: Session | SessionSummary, keyring: Keyring) -> list[bytes]:
+    """By what the session is found; an erased one by nothing."""
+    if session.status is SessionStatus.ERASED:
+        return []
+    return [keyring.label(session.owner, *it) for it in session.metadata.items()]
 
 
 def _first_broken(stored_events: Sequence[StoredEvent], row: ListRow | None) -> int | None:
@@ -326,14 +327,3 @@ def _was_erased(row: ListRow) -> errors.SessionErased:
 
 def _conflict(session: Session) -> VersionConflict:
     return VersionConflict(detail=f"Session {session.id} has moved on: read it again, then retry.")
-
-
-@contextmanager
-def _as_domain_errors() -> Iterator[None]:
-    try:
-        yield
-    except (PersistenceError, sqlite3.Error) as exc:
-        reason = exc if isinstance(exc, sqlite3.Error) else exc.__cause__
-        if getattr(reason, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            raise InsufficientStorage(detail="There is no space left to store the session.") from exc
-        raise GatewayError(detail="The session database cannot be read or written.") from exc

@@ -2,13 +2,13 @@
 
 import asyncio
 import tempfile
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
 from pluggably.adapters.audit.exporters import export_lines
 from pluggably.adapters.audit.signing import SigningKey
-from pluggably.adapters.sessions.keyring import Keyring
-from pluggably.adapters.sessions.store import SqliteSessionStore
+from pluggably.adapters.sessions.sqlite_store import open_keyring, sqlite_sessions
 from pluggably.application.audit import SessionRecord
 
 from ...contracts.session_store import a_stored_session, an_eventful_session
@@ -17,17 +17,16 @@ from ...session_builders import NOON
 
 async def stored(folder: Path) -> tuple[SessionRecord, ...]:
     """`ses_a` has every kind of event, `ses_b` five events; `ses_c` is erased."""
-    store = SqliteSessionStore(folder)
+    store = sqlite_sessions(folder)
     try:
         await an_eventful_session(store, "ses_a")
         await a_stored_session(store, "ses_b", turns=2)
         await a_stored_session(store, "ses_c", turns=1)
     finally:
         await store.close()
-    keyring = Keyring(folder)
-    keyring.destroy("ses_c")
-    keyring.close()
-    store = SqliteSessionStore(folder)
+    with ExitStack() as opened:
+        open_keyring(folder, opened).destroy("ses_c")
+    store = sqlite_sessions(folder)
     try:
         return tuple([await store.record(name) for name in ("ses_a", "ses_b", "ses_c")])
     finally:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pluggably.adapters.sessions.store import SqliteSessionStore
+from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
 from pluggably.application.audit import SessionRecord
 from pluggably.domain.errors import Conflict, InvalidRequest, NotFound
 from pluggably.domain.session import Session, close, reset
@@ -31,7 +31,7 @@ DECISIONS = {
 
 async def lived(folder: Path, decisions: list[str]) -> tuple[list[Session], SessionRecord]:
     """The states of a session after each of its events, and its record."""
-    store = SqliteSessionStore(folder)
+    store = sqlite_sessions(folder)
     try:
         states = [await store.append(Session(id="ses_a"), (opened(title="Grüße"),), ALICE)]
         for name in decisions:
@@ -78,7 +78,7 @@ async def test_a_session_of_stored_format_1_is_exported_and_replayed(tmp_path):
     for name in ("sessions", "keys"):
         with closing(sqlite3.connect(tmp_path / f"{name}.sqlite")) as connection:
             connection.executescript((FOLDER_V1 / f"{name}.sql").read_text())
-    store = SqliteSessionStore(tmp_path)
+    store = sqlite_sessions(tmp_path)
     try:
         session = await store.load("ses_b")
         for decide in (fail, ask):  # format 2 goes on where format 1 ended

@@ -5,7 +5,7 @@ from base64 import b64decode
 
 import pytest
 
-from pluggably.adapters.sessions.store import SqliteSessionStore
+from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
 from pluggably.domain.session import Session
 from pluggably.entrypoints.container import open_export_reader
 
@@ -17,7 +17,7 @@ from .world import World, client_of
 @pytest.fixture
 async def http(tmp_path):
     """`ses_a` is the caller's, `ses_b` somebody else's."""
-    store = SqliteSessionStore(tmp_path)
+    store = sqlite_sessions(tmp_path)
     await a_stored_session(store, "ses_a", turns=2, owner="local", title="Grüße")
     await store.append(Session(id="ses_b"), (opened(owner="bob"),), ALICE)
     async with client_of(World(store=store, keys=tmp_path).app()) as client:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pluggably.adapters.sessions.store import SqliteSessionStore
+from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
 from pluggably.application.ports import SessionQuery
 from pluggably.domain.errors import NotFound
 from pluggably.domain.session import SessionStatus, TurnStatus, interrupt
@@ -28,7 +28,7 @@ async def store(tmp_path):
     for name in ("sessions", "keys"):
         with closing(sqlite3.connect(tmp_path / f"{name}.sqlite")) as connection:
             connection.executescript((FOLDER_V1 / f"{name}.sql").read_text())
-    store = SqliteSessionStore(tmp_path)
+    store = sqlite_sessions(tmp_path)
     yield store
     await store.close()
 

@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pluggably.adapters.sessions.store import SqliteSessionStore
+from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
+from pluggably.adapters.sessions.store import EventSessionStore
 from pluggably.domain.session import fold, interrupt
 
 from ...session_builders import ALICE, NOON, answer, ask
@@ -32,7 +33,7 @@ async def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path):
     acknowledged: dict[str, int] = {}
     for number, lines in enumerate(LINES_BEFORE_THE_KILL):
         acknowledged |= await killed_after(lines, tmp_path, number)
-        store = SqliteSessionStore(tmp_path)
+        store = sqlite_sessions(tmp_path)
         try:
             for session_id, version in acknowledged.items():
                 await expect_whole(store, session_id, version)
@@ -42,7 +43,7 @@ async def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path):
     assert len(acknowledged) >= len(LINES_BEFORE_THE_KILL)
 
 
-async def expect_whole(store: SqliteSessionStore, session_id: str, acknowledged: int) -> None:
+async def expect_whole(store: EventSessionStore, session_id: str, acknowledged: int) -> None:
     session, history = await store.load(session_id), await store.history(session_id)
     assert session.version >= acknowledged
     assert [it.version for it in history] == list(range(1, session.version + 1))
@@ -51,7 +52,7 @@ async def expect_whole(store: SqliteSessionStore, session_id: str, acknowledged:
     assert (found.valid, found.events) == (True, session.version)
 
 
-async def expect_to_go_on(store: SqliteSessionStore) -> None:
+async def expect_to_go_on(store: EventSessionStore) -> None:
     """Turns that the kill cut off can be ended, and the next one begun."""
     for session_id in await store.active():
         session = await store.load(session_id)

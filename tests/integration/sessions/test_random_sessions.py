@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from pluggably.adapters.memory.sessions import MemorySessionStore
-from pluggably.adapters.sessions.store import SqliteSessionStore
+from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
 from pluggably.application.ports import SessionQuery
 from pluggably.domain.errors import Conflict, VersionConflict
 from pluggably.domain.generation import ImagePart, Message, Role, TextPart, ToolCallPart, ToolResultPart
@@ -65,7 +65,8 @@ class SessionsInStores(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
         self.runner = asyncio.Runner()
-        self.stores = (MemorySessionStore(), SqliteSessionStore(self.folder))
+        self.stores = [MemorySessionStore(), sqlite_sessions(self.folder)]
+        self.left_behind = None
         self.session = Session(id="ses_a")
         self.events = []
 
@@ -128,6 +129,15 @@ class SessionsInStores(RuleBasedStateMachine):
         if certain == 4:  # seldom: next to nothing happens after it
             self.carry_out(lambda it: decide(it, at=NOON))
 
+    @rule()
+    def restart(self):
+        """End the process and begin another: a turn that runs is left behind."""
+        memory, sqlite = self.stores
+        memory.restart()
+        self.runner.run(sqlite.close())
+        self.stores = [memory, sqlite_sessions(self.folder)]
+        self.left_behind = self.session.active_turn and self.session.active_turn.number
+
     @rule(data=st.data())
     def write_late(self, data):
         """Decide on an older version, as somebody would who did not see what happened since."""
@@ -172,7 +182,9 @@ class SessionsInStores(RuleBasedStateMachine):
             self.session.title,
             self.session.modalities,
         )
-        assert bool(await store.active()) == bool(self.session.active_turn)
+        turn = self.session.active_turn
+        is_left_behind = turn is not None and turn.number == self.left_behind
+        assert list(await store.active()) == ["ses_a"] * is_left_behind
 
 
 TestRandomSessions = SessionsInStores.TestCase

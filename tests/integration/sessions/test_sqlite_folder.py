@@ -9,9 +9,9 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from pluggably.adapters.sessions.keyring import Keyring
 from pluggably.adapters.sessions.sqlite import SqliteSessionRecorder
-from pluggably.adapters.sessions.store import SqliteSessionStore
+from pluggably.adapters.sessions.sqlite_store import open_keyring, sqlite_sessions
+from pluggably.adapters.sessions.store import EventSessionStore
 from pluggably.application.ports import SessionQuery
 from pluggably.domain.errors import Draining, GatewayError, NotFound
 from pluggably.domain.session import Session, erase
@@ -24,19 +24,26 @@ DURABLE = {"journal_mode": "wal", "synchronous": 2}  # 2 is FULL
 SECOND_PROCESS = """
 import sys
 from pathlib import Path
-from pluggably.adapters.sessions.store import SqliteSessionStore
-SqliteSessionStore(Path(sys.argv[1]))
+from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
+sqlite_sessions(Path(sys.argv[1]))
 """
+
+
+@pytest.fixture
+def keyring_in():
+    """Opens the keys of a folder, beside whoever uses it."""
+    with ExitStack() as opened:
+        yield lambda folder: open_keyring(folder, opened)
 
 
 @pytest.fixture
 async def reopened(tmp_path):
     """Opens the same sessions anew, having closed them."""
-    stores = [SqliteSessionStore(tmp_path)]
+    stores = [sqlite_sessions(tmp_path)]
 
-    async def reopen() -> SqliteSessionStore:
+    async def reopen() -> EventSessionStore:
         await stores[-1].close()
-        stores.append(SqliteSessionStore(tmp_path))
+        stores.append(sqlite_sessions(tmp_path))
         return stores[-1]
 
     yield reopen
@@ -52,9 +59,8 @@ async def a_second_process(folder) -> tuple[int, bool]:
 
 
 def destroy_key(folder, session_id: str) -> None:
-    keyring = Keyring(folder)
-    keyring.destroy(session_id)
-    keyring.close()
+    with ExitStack() as opened:
+        open_keyring(folder, opened).destroy(session_id)
 
 
 async def test_sessions_are_there_again_after_a_restart(reopened):
@@ -107,8 +113,8 @@ async def test_a_turn_of_an_erased_session_is_not_left_to_be_ended(reopened, tmp
     assert await (await reopened()).active() == ("ses_b",)
 
 
-def test_a_destroyed_key_is_in_no_file_any_more_and_never_comes_back(tmp_path):
-    keyring = Keyring(tmp_path)
+def test_a_destroyed_key_is_in_no_file_any_more_and_never_comes_back(keyring_in, tmp_path):
+    keyring = keyring_in(tmp_path)
     for number in range(40):
         keyring.create(f"ses_{number}")
     with closing(sqlite3.connect(tmp_path / "keys.sqlite")) as connection:
@@ -122,37 +128,35 @@ def test_a_destroyed_key_is_in_no_file_any_more_and_never_comes_back(tmp_path):
     with pytest.raises(NotFound):
         keyring.create("ses_10")
     assert keyring.get("ses_10") is None
-    keyring.close()
 
 
-async def test_every_session_has_a_key_of_its_own(reopened, tmp_path):
+async def test_every_session_has_a_key_of_its_own(reopened, keyring_in, tmp_path):
     store = await reopened()
     for name in ("ses_a", "ses_b"):
         await a_stored_session(store, name)
-    keyring = Keyring(tmp_path)
+    keyring = keyring_in(tmp_path)
     assert keyring.get("ses_a") != keyring.get("ses_b")
     assert {len(keyring.get(name)) for name in ("ses_a", "ses_b")} == {32}
-    keyring.close()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"short"])
 async def test_a_lost_master_key_is_not_replaced_by_a_new_one(tmp_path, content):
-    store = SqliteSessionStore(tmp_path)
+    store = sqlite_sessions(tmp_path)
     await a_stored_session(store)
     await store.close()
     (tmp_path / "master.key").unlink()
     if content is not None:
         (tmp_path / "master.key").write_bytes(content)
     with pytest.raises(GatewayError, match="master key"):
-        SqliteSessionStore(tmp_path)
+        sqlite_sessions(tmp_path)
 
 
 async def test_another_master_key_opens_nothing(tmp_path):
-    store = SqliteSessionStore(tmp_path)
+    store = sqlite_sessions(tmp_path)
     await a_stored_session(store)
     await store.close()
     (tmp_path / "master.key").write_bytes(os.urandom(32))
-    store = SqliteSessionStore(tmp_path)
+    store = sqlite_sessions(tmp_path)
     with pytest.raises(GatewayError, match="master key"):
         await store.load("ses_a")
     await store.close()
@@ -168,15 +172,15 @@ async def test_a_second_process_is_refused_until_the_first_lets_go(reopened, tmp
 async def test_a_store_that_failed_to_open_holds_nothing(tmp_path):
     (tmp_path / "keys.sqlite").touch()
     with pytest.raises(GatewayError, match="master key"):
-        SqliteSessionStore(tmp_path)
+        sqlite_sessions(tmp_path)
     (tmp_path / "keys.sqlite").unlink()
-    await SqliteSessionStore(tmp_path).close()
+    await sqlite_sessions(tmp_path).close()
 
 
 async def test_a_file_that_is_no_database_is_an_error_of_ours(tmp_path):
     (tmp_path / "sessions.sqlite").write_bytes(b"no database" * 1000)
     with pytest.raises(GatewayError, match="cannot be read") as error:
-        SqliteSessionStore(tmp_path)
+        sqlite_sessions(tmp_path)
     assert str(tmp_path) not in str(error.value)
 
 
@@ -250,3 +254,30 @@ async def test_of_an_erased_session_no_title_is_kept_even_sealed(tmp_path, reope
     with closing(sqlite3.connect(tmp_path / "sessions.sqlite")) as database:
         assert database.execute("SELECT status, sealed FROM session_list").fetchall() == [("erased", b"")]
     assert (await (await reopened()).verify("ses_a")).valid
+
+
+async def test_sessions_of_a_newer_version_are_refused(tmp_path, reopened):
+    await (await reopened()).close()
+    with closing(sqlite3.connect(tmp_path / "sessions.sqlite")) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(GatewayError, match="newer version"):
+        sqlite_sessions(tmp_path)
+
+
+async def test_a_folder_may_have_its_master_key_from_elsewhere(tmp_path):
+    store = sqlite_sessions(tmp_path, master_key="ab" * 32)
+    session = await a_stored_session(store)
+    await store.close()
+    store = sqlite_sessions(tmp_path, master_key="AB" * 32)
+    assert await store.load(session.id) == session
+    await store.close()
+    assert not (tmp_path / "master.key").exists()
+    with pytest.raises(GatewayError, match="master key"):
+        sqlite_sessions(tmp_path)
+
+
+@pytest.mark.parametrize("value", ["ab", "xy" * 32, "ab" * 33, "ab" * 32 + "\n"])
+def test_a_master_key_that_is_none_is_refused_without_being_shown(tmp_path, value):
+    with pytest.raises(GatewayError, match="64 hexadecimal digits") as refused:
+        sqlite_sessions(tmp_path, master_key=value)
+    assert value not in str(refused.value)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pluggably.adapters.sessions.store import SqliteSessionStore
+from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
 from pluggably.domain.errors import GatewayError
 
 from ...contracts.session_store import a_stored_session
@@ -26,7 +26,7 @@ def on_disk(folder: Path, statement: str, *values):
 @pytest.fixture
 async def folder(tmp_path):
     """Two sessions of 7 events each, `ses_a` and `ses_b`."""
-    store = SqliteSessionStore(tmp_path)
+    store = sqlite_sessions(tmp_path)
     await a_stored_session(store, "ses_a", turns=3)
     await a_stored_session(store, "ses_b", turns=3)
     await store.close()
@@ -34,7 +34,7 @@ async def folder(tmp_path):
 
 
 async def broken_at(folder: Path, session_id: str = "ses_a") -> int | None:
-    store = SqliteSessionStore(folder)
+    store = sqlite_sessions(folder)
     try:
         found = await store.verify(session_id)
     finally:
@@ -44,7 +44,7 @@ async def broken_at(folder: Path, session_id: str = "ses_a") -> int | None:
 
 
 async def load(folder: Path, session_id: str = "ses_a"):
-    store = SqliteSessionStore(folder)
+    store = sqlite_sessions(folder)
     try:
         return await store.load(session_id)
     finally:
@@ -52,7 +52,7 @@ async def load(folder: Path, session_id: str = "ses_a"):
 
 
 async def history(folder: Path, **piece: int):
-    store = SqliteSessionStore(folder)
+    store = sqlite_sessions(folder)
     try:
         return await store.history("ses_a", **piece)
     finally:

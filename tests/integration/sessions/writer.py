@@ -7,13 +7,14 @@ import asyncio
 import sys
 from pathlib import Path
 
-from pluggably.adapters.sessions.store import SqliteSessionStore
+from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
+from pluggably.adapters.sessions.store import EventSessionStore
 from pluggably.domain.session import Session
 
 from ...session_builders import ALICE, answer, ask, opened
 
 
-async def converse(store: SqliteSessionStore, session_id: str) -> None:
+async def converse(store: EventSessionStore, session_id: str) -> None:
     session = await store.append(Session(id=session_id), (opened(),), ALICE)
     while True:
         for decide in (ask, answer):
@@ -22,7 +23,7 @@ async def converse(store: SqliteSessionStore, session_id: str) -> None:
 
 
 async def main(folder: Path, number: str) -> None:
-    store = SqliteSessionStore(folder)
+    store = sqlite_sessions(folder)
     print("ready", flush=True)
     await asyncio.gather(*(converse(store, f"ses_{number}_{name}") for name in "abc"))
 

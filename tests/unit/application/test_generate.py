@@ -249,7 +249,9 @@ async def test_a_session_can_name_its_default_model_and_it_must_exist(world):
 async def test_turns_that_an_earlier_run_left_are_ended_as_interrupted(world):
     session_id = await world.open()
     leftover = world.begin(session_id=session_id)
-    await leftover.__aenter__()  # never left: the process died here
+    await leftover.__aenter__()
+    assert (await world.sessions.end_interrupted_turns()).ended == ()
+    world.store.restart()  # the process died here
     assert (await world.sessions.end_interrupted_turns()).ended == (session_id,)
     turn = (await world.session(session_id)).turns[0]
     assert (turn.status, turn.error_code) == (TurnStatus.FAILED, "interrupted")
@@ -261,6 +263,7 @@ async def test_a_session_that_cannot_be_read_does_not_keep_the_others_from_being
     leftovers = [world.begin(session_id=session_id) for session_id in (broken, whole)]
     for leftover in leftovers:
         await leftover.__aenter__()
+    world.store.restart()
     world.sessions.store = Damaged(world.store, broken)
     sweep = await world.sessions.end_interrupted_turns()
     assert sweep.ended == (whole,)

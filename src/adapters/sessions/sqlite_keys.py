@@ -1,0 +1,46 @@
+"""Wrapped keys in a SQLite file of their own, which forgets what is deleted from it."""
+
+import sqlite3
+from collections.abc import Collection
+from pathlib import Path
+from threading import Lock
+
+_TABLE = "CREATE TABLE IF NOT EXISTS keys (session_id TEXT PRIMARY KEY, wrapped BLOB) WITHOUT ROWID"  # NULL: destroyed
+_DESTROY = (
+    "INSERT INTO keys VALUES (?, NULL) ON CONFLICT (session_id) DO UPDATE SET wrapped = NULL WHERE wrapped IS NOT NULL"
+)
+
+
+class SqliteKeys:
+    """Implements `WrappedKeys`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file."""
+        path.touch(mode=0o600)
+        self._lock = Lock()
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        # No write-ahead log, and freed bytes overwritten: a destroyed key must not live on in a file beside the table.
+        for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "secure_delete=ON"):
+            self._connection.execute(f"PRAGMA {pragma}")
+        self._connection.execute(_TABLE)
+
+    def put(self, session_id: str, wrapped: bytes) -> None:
+        """Keep a key, unless the session has or had one."""
+        with self._lock:
+            self._connection.execute("INSERT OR IGNORE INTO keys VALUES (?, ?)", (session_id, wrapped))
+
+    def get(self, session_id: str) -> bytes | None:
+        """The session's key, if it has one."""
+        with self._lock:
+            row = self._connection.execute("SELECT wrapped FROM keys WHERE session_id = ?", (session_id,)).fetchone()
+        return row[0] if row else None
+
+    def destroy(self, session_ids: Collection[str]) -> None:
+        """Overwrite these keys."""
+        with self._lock:
+            self._connection.executemany(_DESTROY, [(it,) for it in session_ids])
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._connection.close()
