@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.postgres_server import PostgresServer
 
 MODELS = Path(__file__).resolve().parent.parent / ".cache" / "models"
 DEMO_MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -28,3 +31,17 @@ def demo_safetensors(demo_gguf) -> Path:
         command = [sys.executable, "-m", "tools.gguf_to_safetensors", str(demo_gguf), str(folder)]
         subprocess.run(command, check=True, cwd=MODELS.parent.parent)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this test process."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres) -> Iterator[str]:
+    """The URL of a new database that is migrated, and dropped afterwards."""
+    with postgres.database() as url:
+        yield url

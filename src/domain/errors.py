@@ -21,7 +21,8 @@ GatewayError
 │   ├── Overloaded
 │   ├── ModelLoading
 │   ├── Draining
-│   └── InsufficientStorage
+│   ├── InsufficientStorage
+│   └── StoreUnavailable
 └── GenerationFailed            a provider or a runner failed while it worked on the request
     ├── ProviderAuthFailed
     ├── ProviderQuotaExhausted
@@ -231,6 +232,12 @@ class InsufficientStorage(Unavailable):
 
     code = "insufficient_storage"
     retryable = False
+
+
+class StoreUnavailable(Unavailable):
+    """The session database cannot be reached, or did not answer in time."""
+
+    code = "store_unavailable"
 
 
 class GenerationFailed(GatewayError):

@@ -54,6 +54,7 @@ STATUSES = {
     "model_loading": 503,
     "overloaded": 503,
     "draining": 503,
+    "store_unavailable": 503,
     "provider_timeout": 504,
     "insufficient_storage": 507,
 }

