@@ -6,8 +6,8 @@ but an engine's own ever loads torch. Nothing is built by importing this file.
 
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..adapters.runners.pool import LocalRunners
     from .http.app import Application
 
-STORES = ("sqlite", "memory")
+STORES = ("sqlite", "postgres", "memory")
 
 _log = structlog.get_logger()
 
@@ -94,12 +94,14 @@ def _remote(provider: ProviderSettings) -> Any:
 def _api_key(provider: ProviderSettings) -> str | None:
     if provider.api_key_env is None:
         return None
-    if not (key := os.environ.get(provider.api_key_env)):
-        raise SettingsError(
-            detail=f"Provider {provider.name!r} takes its key from the environment variable {provider.api_key_env}, "
-            "which is not set."
-        )
-    return key
+    return _secret(provider.api_key_env, f"Provider {provider.name!r} takes its key")
+
+
+def _secret(variable: str, who: str) -> str:
+    """What an environment variable holds; `who` begins the sentence that says it is not set."""
+    if not (value := os.environ.get(variable)):
+        raise SettingsError(detail=f"{who} from the environment variable {variable}, which is not set.")
+    return value
 
 
 def _memory_sessions() -> SessionStore:
@@ -111,7 +113,34 @@ def _memory_sessions() -> SessionStore:
 def _sqlite_sessions(settings: Settings) -> SessionStore:
     from ..adapters.sessions.sqlite_store import sqlite_sessions
 
-    return sqlite_sessions(settings.data_path / "sessions")
+    return sqlite_sessions(settings.data_path / "sessions", master_key=_master_key(settings))
+
+
+def _postgres_sessions(settings: Settings) -> SessionStore:
+    with _postgres_installed():
+        from ..adapters.sessions.postgres_store import postgres_sessions
+
+    folder = settings.data_path / "sessions"
+    return postgres_sessions(_database_url(settings), folder, master_key=_master_key(settings))
+
+
+@contextmanager
+def _postgres_installed() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise SettingsError(
+            detail="sessions.store = 'postgres' needs PostgreSQL's driver: pip install 'pluggably[postgres]'."
+        ) from error
+
+
+def _database_url(settings: Settings) -> str:
+    return _secret(settings.sessions.url_env or "", "The session store takes its connection URL")
+
+
+def _master_key(settings: Settings) -> str | None:
+    variable = settings.sessions.master_key_env
+    return _secret(variable, "The session store takes its master key") if variable else None
 
 
 def _other_sessions(settings: Settings) -> SessionStore:
@@ -165,6 +194,7 @@ class Container(containers.DeclarativeContainer):
     session_store = providers.Selector(
         providers.Callable(_store_kind, settings),
         sqlite=providers.Singleton(_sqlite_sessions, settings),
+        postgres=providers.Singleton(_postgres_sessions, settings),
         memory=providers.Singleton(_memory_sessions),
         other=providers.Singleton(_other_sessions, settings),
     )
@@ -244,6 +274,23 @@ def open_catalog(settings: Settings) -> Catalog:
     """The catalog alone, for a command that runs without the service."""
     catalog: Catalog = Container(settings=settings).catalog()
     return catalog
+
+
+def migrate_sessions(settings: Settings) -> Sequence[str]:
+    """Make the tables of the session database, or bring them up to date.
+
+    Returns:
+        The names of what was done; empty if there was nothing to do, as with every store that does it by itself.
+
+    Raises:
+        GatewayError: the database cannot be reached, or a newer version migrated it.
+    """
+    if _store_kind(settings) != "postgres":
+        return ()
+    with _postgres_installed():
+        from ..adapters.sessions.postgres_store import migrate
+
+    return migrate(_database_url(settings))
 
 
 def open_export_reader() -> ExportReader:

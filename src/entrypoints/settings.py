@@ -7,6 +7,7 @@ string. A key that does not exist, in the file or the environment, is refused by
 """
 
 import ipaddress
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -107,8 +108,27 @@ class SessionSettings:
     """Where sessions are kept."""
 
     store: Annotated[
-        str, Field("`sqlite`, `memory` (lost at the end), `module:Class`, or the name of an entry point.")
+        str,
+        Field(
+            "`sqlite` (one process), `postgres` (several; run `pluggably migrate` first), `memory` (lost at the end), "
+            "`module:Class`, or the name of an entry point."
+        ),
     ] = "sqlite"
+    url_env: Annotated[
+        str | None,
+        Field(
+            "For `postgres`: name of the environment variable that holds the connection URL, which never stands here.",
+            examples=("DATABASE_URL",),
+        ),
+    ] = None
+    master_key_env: Annotated[
+        str | None,
+        Field(
+            "Name of the environment variable that holds the master key (64 hexadecimal digits), which hosts on one "
+            "database share; absent: the file sessions/master.key in the data folder.",
+            examples=("SESSIONS_MASTER_KEY",),
+        ),
+    ] = None
     busy_wait_s: Annotated[
         float, Field("How long a turn waits for the one before it in its session.", 0, 600, unit="seconds")
     ] = 10.0
@@ -190,6 +210,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
             detail="These settings are wrong:\n" + "\n".join(lines), violations=error.violations
         ) from error
     _check_providers(settings)
+    _check_sessions(settings.sessions)
     return settings
 
 
@@ -263,3 +284,17 @@ def _check_providers(settings: Settings) -> None:
             f"{LOCAL!r} means the models that run here" if LOCAL in names else f"two are called {sorted(doubled)[0]!r}"
         )
         raise SettingsError(detail=f"Providers need names of their own: {what}.")
+
+
+def _check_sessions(sessions: SessionSettings) -> None:
+    """What is wrong is not repeated: it may be the secret itself."""
+    for key in ("url_env", "master_key_env"):
+        if not re.fullmatch(r"[A-Za-z_]\w*", getattr(sessions, key) or "_", re.ASCII):
+            raise SettingsError(
+                detail=f"sessions.{key} must be the name of an environment variable. What it holds does not stand here."
+            )
+    if sessions.store == "postgres" and sessions.url_env is None:
+        raise SettingsError(
+            detail="sessions.store = 'postgres' needs sessions.url_env: the name of the environment variable that "
+            "holds the connection URL."
+        )

@@ -16,11 +16,12 @@ from attrs import astuple, fields
 from eventsourcing.persistence import InterfaceError, OperationalError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from eventsourcing.utils import retry
-from psycopg import Connection, Cursor
+from psycopg import Connection, Cursor, ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 
 from ...application.ports import SessionQuery
+from ...domain.errors import GatewayError
 from ...domain.idempotency import IdempotencyKey, KeyUse
 from ...domain.session import SessionStatus
 from .list_row import ListRow, microseconds
@@ -60,11 +61,25 @@ WHERE active_by IS NOT NULL AND active_by <> %s AND NOT EXISTS (
 ) ORDER BY id"""
 
 
+def parameters_of(url: str) -> dict[str, Any]:
+    """How to connect to the database that a URL names.
+
+    Raises:
+        GatewayError: it is no URL.
+    """
+    try:
+        return {**_KEEP_ALIVE, **conninfo_to_dict(url)}
+    except ProgrammingError:  # what it says may hold the password
+        raise GatewayError(
+            detail="The connection URL of the session database is none: it must be like postgresql://user@host/name."
+        ) from None
+
+
 class SessionDatastore(PostgresDatastore):
     """The library's pool of connections, to the database that a URL names."""
 
     def __init__(self, url: str, *, connections: int) -> None:
-        """Connects when it is first used. `url` is anything that libpq takes."""
+        """Connects when it is first used; raises GatewayError if `url` is none that libpq takes."""
         super().__init__(
             dbname="",
             host="",
@@ -78,7 +93,8 @@ class SessionDatastore(PostgresDatastore):
             lock_timeout=LOCK_TIMEOUT_S,
             pre_ping=True,
         )
-        self.pool.kwargs = {**_KEEP_ALIVE, **conninfo_to_dict(url), "row_factory": dict_row}
+        # Not prepared: psycopg takes a statement for prepared that a failed pipeline had skipped, and fails ever after.
+        self.pool.kwargs = {**parameters_of(url), "row_factory": dict_row, "prepare_threshold": None}
         self.pool.reconnect_timeout = LOCK_TIMEOUT_S  # then the next caller tries, and does not wait for a long backoff
 
     def after_connect_func(self) -> Callable[[Connection[Any]], None]:

@@ -11,7 +11,7 @@ from ...domain.errors import GatewayError, InsufficientStorage, StoreUnavailable
 from ..system import IdSequence
 from .keyring import Keyring
 from .migrate import expect_migrated, run_migrations
-from .postgres import PostgresSessionRecorder, SessionDatastore
+from .postgres import PostgresSessionRecorder, SessionDatastore, parameters_of
 from .postgres_keys import PostgresKeys, agreed_master_key
 from .presence import Presence
 from .store import EventSessionStore
@@ -62,7 +62,7 @@ def migrate(url: str) -> Sequence[str]:
         GatewayError: a newer version migrated it.
         StoreUnavailable: it cannot be reached.
     """
-    with _translated(), psycopg.connect(url, autocommit=True) as connection:
+    with _translated(), psycopg.connect(**parameters_of(url), autocommit=True) as connection:
         return run_migrations(connection)
 
 

@@ -102,6 +102,15 @@ def events(session: str, /, *, json: AsJson = False, url: Url = HERE) -> None:
 
 
 @app.command
+def migrate(*, config: Config = None) -> None:
+    """Make the tables of the session database, or bring them up to date."""
+    from ..settings import load_settings
+    from .migrate import migrate
+
+    migrate(load_settings(config, os.environ))
+
+
+@app.command
 def doctor(*, config: Config = None) -> None:
     """Say what is there and what is missing."""
     from .doctor import doctor
