@@ -3,13 +3,16 @@
 import asyncio
 import shutil
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from pluggably.adapters.memory.sessions import MemorySessionStore
+from pluggably.adapters.sessions.postgres_store import postgres_sessions
 from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
 from pluggably.application.ports import SessionQuery
 from pluggably.domain.errors import Conflict, VersionConflict
@@ -31,6 +34,7 @@ from pluggably.domain.session import (
     tell_fork,
 )
 
+from ...postgres_server import PostgresServer
 from ...session_builders import ALICE, NOON, a_session, answer, ask, at, fail, opened
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -59,13 +63,17 @@ CHANGES = st.builds(Changes, title=st.none() | TEXT, metadata=st.none() | METADA
 
 
 class SessionsInStores(RuleBasedStateMachine):
-    """The decisions of one session, carried out on a store of either kind."""
+    """The decisions of one session, carried out on a store of every kind."""
+
+    server: PostgresServer
 
     def __init__(self):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
         self.runner = asyncio.Runner()
-        self.stores = [MemorySessionStore(), sqlite_sessions(self.folder)]
+        self.resources = ExitStack()
+        self.database = self.resources.enter_context(self.server.database())
+        self.stores = [MemorySessionStore(), *self.opened()]
         self.left_behind = None
         self.session = Session(id="ses_a")
         self.events = []
@@ -74,7 +82,11 @@ class SessionsInStores(RuleBasedStateMachine):
         for store in self.stores:
             self.runner.run(store.close())
         self.runner.close()
+        self.resources.close()
         shutil.rmtree(self.folder)
+
+    def opened(self):
+        return sqlite_sessions(self.folder / "sqlite"), postgres_sessions(self.database, self.folder / "postgres")
 
     @property
     def moment(self):
@@ -132,10 +144,11 @@ class SessionsInStores(RuleBasedStateMachine):
     @rule()
     def restart(self):
         """End the process and begin another: a turn that runs is left behind."""
-        memory, sqlite = self.stores
+        memory, *lasting = self.stores
         memory.restart()
-        self.runner.run(sqlite.close())
-        self.stores = [memory, sqlite_sessions(self.folder)]
+        for store in lasting:
+            self.runner.run(store.close())
+        self.stores = [memory, *self.opened()]
         self.left_behind = self.session.active_turn and self.session.active_turn.number
 
     @rule(data=st.data())
@@ -185,6 +198,11 @@ class SessionsInStores(RuleBasedStateMachine):
         turn = self.session.active_turn
         is_left_behind = turn is not None and turn.number == self.left_behind
         assert list(await store.active()) == ["ses_a"] * is_left_behind
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server(postgres):
+    SessionsInStores.server = postgres
 
 
 TestRandomSessions = SessionsInStores.TestCase
