@@ -9,7 +9,7 @@ from attrs import define, evolve, field, frozen
 
 from ..domain import session as rules
 from ..domain.access import Principal
-from ..domain.errors import GatewayError, IdempotencyInProgress, SessionErased
+from ..domain.errors import GatewayError, IdempotencyInProgress, SessionErased, StoreUnavailable, VersionConflict
 from ..domain.idempotency import IdempotencyKey, KeyUse
 from ..domain.model import Modality
 from ..domain.session import ContextPolicy, Session, SessionEvent, SessionOpened
@@ -47,7 +47,7 @@ class OpenSession:
 
 @frozen
 class Sweep:
-    """What became of the turns that an earlier run left behind, by session."""
+    """What became of the turns whose process is gone, by session."""
 
     ended: tuple[str, ...]
     unreadable: tuple[tuple[str, GatewayError], ...]
@@ -211,21 +211,29 @@ class Sessions:
         return await self.store.verify(session_id)
 
     async def end_interrupted_turns(self) -> Sweep:
-        """End the turns that an earlier run of the service left behind; to be called before the first request.
+        """End the turns whose process is gone; to be called before the first request, and from time to time.
 
-        A session that cannot be read does not keep the service from starting: it stays as it is, and is told of.
+        A session that cannot be read is told of and stays as it is. One that has moved on meanwhile needs nothing:
+        another process was quicker, or the turn has ended after all.
         """
         ended, unreadable = [], []
         for session_id in await self.store.active():
             try:
                 session = await self.store.load(session_id)
+                if session.active_turn:
+                    await self._interrupt(session)
+                    ended.append(session_id)
+            except VersionConflict:
+                continue
+            except StoreUnavailable:
+                raise
             except GatewayError as error:
                 unreadable.append((session_id, error))
-                continue
-            provenance = Provenance(actor="system", method="start", request_id="start")
-            await self.store.append(session, rules.interrupt(session, at=self.clock()), provenance)
-            ended.append(session_id)
         return Sweep(tuple(ended), tuple(unreadable))
+
+    async def _interrupt(self, session: Session) -> None:
+        provenance = Provenance(actor="system", method="sweep", request_id="sweep")
+        await to_its_end(self.store.append(session, rules.interrupt(session, at=self.clock()), provenance))
 
     async def _change(
         self, session_id: str, principal: Principal, request_id: str, version: int | None, decide: "Decide"

@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from attrs import frozen
 from dependency_injector import containers, providers
 
@@ -26,6 +25,7 @@ from ..application.turns import SessionLocks, SessionTurns
 from ..domain.model import LOCAL
 from .plugins import adapter_path, load_adapter
 from .settings import ProviderSettings, Settings, SettingsError
+from .sweep import InterruptedTurns
 
 if TYPE_CHECKING:
     from ..adapters.runners.engines import EngineSpec
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from .http.app import Application
 
 STORES = ("sqlite", "postgres", "memory")
-
-_log = structlog.get_logger()
 
 
 def _engines(settings: Settings) -> "dict[str, EngineSpec]":
@@ -231,9 +229,7 @@ async def running(container: Container) -> AsyncIterator[None]:
         stack.push_async_callback(container.session_store().close)
         for generator in container.generators().values():
             stack.push_async_callback(generator.close)
-        sweep = await container.sessions().end_interrupted_turns()
-        for session_id, error in sweep.unreadable:
-            _log.error("session.unreadable", session=session_id, error=str(error))
+        await stack.enter_async_context(InterruptedTurns(container.sessions()).being_ended())
         await container.catalog().refresh()
         yield
 
