@@ -7,6 +7,8 @@ GatewayError
 │   ├── ModelNotFound
 │   ├── ModelModalityMismatch
 │   ├── IdempotencyMismatch
+│   ├── StateTokenInvalid
+│   ├── StateTokenExpired
 │   ├── ContextLengthExceeded
 │   └── ContentPolicyViolation
 ├── NotFound                    no such thing here, or not yours
@@ -15,6 +17,9 @@ GatewayError
 │   ├── SessionClosed
 │   ├── SessionBusy
 │   ├── SessionFull
+│   ├── SessionOnHold
+│   ├── StateTokenMismatch
+│   ├── StateTokenRefused
 │   ├── IdempotencyInProgress
 │   └── VersionConflict
 ├── Unavailable                 the request is fine: try it later
@@ -125,6 +130,18 @@ class IdempotencyMismatch(Rejected):
     code = "idempotency_mismatch"
 
 
+class StateTokenInvalid(Rejected):
+    """The state token is none, or not of this session."""
+
+    code = "state_token_invalid"
+
+
+class StateTokenExpired(Rejected):
+    """The state token cannot be used any more."""
+
+    code = "state_token_expired"
+
+
 class ContextLengthExceeded(Rejected):
     """The conversation is longer than the model's context."""
 
@@ -162,7 +179,7 @@ class SessionErased(NotFound):
 class Conflict(GatewayError):
     """The thing is not in the state that the request needs."""
 
-    source = "client"
+    source: ClassVar[Source] = "client"
 
 
 @define(eq=False, kw_only=True)
@@ -184,6 +201,25 @@ class SessionFull(Conflict):
     """The session has as many events as a session may have."""
 
     code = "session_full"
+
+
+class SessionOnHold(Conflict):
+    """The session must not be erased: somebody has to keep it."""
+
+    code = "session_on_hold"
+
+
+class StateTokenMismatch(Conflict):
+    """The state token is one of another model."""
+
+    code = "state_token_mismatch"
+
+
+class StateTokenRefused(Conflict):
+    """The backend does not go on from the state that the token stands for; it may have forgotten it."""
+
+    code = "state_token_refused"
+    source = "provider"
 
 
 class IdempotencyInProgress(Conflict):

@@ -73,11 +73,24 @@ def text_message(role: Role, text: str) -> Message:
 
 
 @frozen(kw_only=True)
+class BackendState:
+    """What a backend keeps or understands itself, to go on from after a generation.
+
+    `kind` names its form for auditors, such as `gemini.thought_signatures`; `value` is the backend's own, and secret.
+    """
+
+    kind: str
+    value: str
+    expires_at: datetime | None = None
+
+
+@frozen(kw_only=True)
 class GenerationRequest:
     """What a generator is asked: everything is resolved, nothing is left to look up.
 
-    `messages` is the whole conversation, oldest first. `session_id` is a hint that the next request with the same one
-    will begin with the same messages. `stream`: the client wants deltas as they come; without it a generator may answer
+    `messages` is the whole conversation, oldest first. `state` is one that the same model gave with an earlier
+    `Completed`, to go on from. `session_id` is a hint that the next request with the same one will begin with the same
+    messages. `stream`: the client wants deltas as they come; without it a generator may answer
     with `Started` and `Completed` alone.
     """
 
@@ -88,6 +101,7 @@ class GenerationRequest:
     parameters: TextParameters
     stream: bool = True
     session_id: str | None = None
+    state: BackendState | None = None
 
 
 class FinishReason(StrEnum):
@@ -150,7 +164,8 @@ class Progress:
 class Completed:
     """The end, and the whole: `output` holds all that the deltas brought.
 
-    `resolved_model` is what the backend says it ran, where that is more exact than what was asked for.
+    `resolved_model` is what the backend says it ran, where that is more exact than what was asked for. `state` is what
+    the next request can go on from, if the backend has such a thing.
     """
 
     output: tuple[Part, ...]
@@ -158,6 +173,7 @@ class Completed:
     usage: Usage
     seed: int | None = None
     resolved_model: str | None = None
+    state: BackendState | None = None
 
 
 GenerationEvent = Started | TextDelta | ToolCallDelta | Progress | Completed
@@ -210,4 +226,5 @@ class Generation:
     created_at: datetime
     timing: Timing
     session: SessionRef | None = None
+    state_token: str | None = None
     metadata: Metadata = field(factory=dict)

@@ -24,8 +24,11 @@ from ...domain.session import (
     SessionErased,
     SessionEvent,
     SessionForked,
+    SessionHeld,
     SessionOpened,
+    SessionReleased,
     SessionReset,
+    StateFellBack,
     TurnCompleted,
     TurnFailed,
     TurnRequested,
@@ -35,24 +38,45 @@ Values = dict[str, Any]
 """An event as JSON values: what its fields hold, without its topic."""
 
 TOPICS: dict[str, type[SessionEvent]] = {
-    "session.opened.v2": SessionOpened,
+    "session.opened.v3": SessionOpened,
     "session.changed.v1": SessionChanged,
     "context.cut.v1": ContextCut,
-    "turn.requested.v1": TurnRequested,
-    "turn.completed.v2": TurnCompleted,
+    "state.fell_back.v1": StateFellBack,
+    "turn.requested.v2": TurnRequested,
+    "turn.completed.v3": TurnCompleted,
     "turn.failed.v1": TurnFailed,
     "session.reset.v1": SessionReset,
     "session.closed.v1": SessionClosed,
     "session.archived.v1": SessionArchived,
     "session.erased.v1": SessionErased,
+    "session.held.v1": SessionHeld,
+    "session.released.v1": SessionReleased,
     "session.forked.v1": SessionForked,
     "session.continued.v1": SessionContinued,
 }
 
+
+def _with_head(values: Values) -> Values:
+    """Say of each turn which one it followed, where version 2 only said of each whether it was in the context."""
+    head, turns = None, []
+    for turn in values["turns"]:
+        facts = {name: value for name, value in turn.items() if name != "in_context"}
+        turns.append(facts | {"follows": head if turn["in_context"] else None})
+        head = turn["number"] if turn["in_context"] else head
+    return {**values, "turns": turns, "head": head}
+
+
+def _unchanged(values: Values) -> Values:
+    """What was added are fields that have defaults."""
+    return values
+
+
 UPCASTERS: dict[str, tuple[str, Callable[[Values], Values]]] = {
-    # What these added are fields that have defaults.
-    "session.opened.v1": ("session.opened.v2", lambda values: values),
-    "turn.completed.v1": ("turn.completed.v2", lambda values: values),
+    "session.opened.v1": ("session.opened.v2", lambda values: {"turns": (), **values}),
+    "session.opened.v2": ("session.opened.v3", _with_head),
+    "turn.requested.v1": ("turn.requested.v2", _unchanged),
+    "turn.completed.v1": ("turn.completed.v2", _unchanged),
+    "turn.completed.v2": ("turn.completed.v3", _unchanged),
 }
 """For each old topic the one that followed it, and how its values become the new ones."""
 

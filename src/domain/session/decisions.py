@@ -6,14 +6,16 @@
                              open, with an active turn      from open too, when no turn runs
 
 `SessionReset` starts a new context in an open session; earlier turns stay in its history. A turn that failed, was
-cancelled or was interrupted stays in the history too, and never enters the context. A session in any state can be
-forked and continued: both are told in it, and change nothing else. Any session whose turns have ended can be erased.
+cancelled or was interrupted stays in the history too, and never enters the context. A turn may go on from any one that
+ended well; the session then goes on from there. A session in any state can be forked and continued, held and released:
+all four are told in it, and change nothing else. Any session whose turns have ended, and that nobody holds, can be
+erased.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from .. import errors
 from ..generation import Attempt, Completed, Message, Timing
@@ -29,13 +31,17 @@ from .events import (
     SessionErased,
     SessionEvent,
     SessionForked,
+    SessionHeld,
     SessionOpened,
+    SessionReleased,
     SessionReset,
+    StateFellBack,
     TurnCompleted,
     TurnFailed,
     TurnRequested,
 )
 from .state import Session, SessionStatus, told
+from .state_token import StateToken
 from .turn import Turn, TurnStatus
 
 INTERRUPTED = "interrupted"
@@ -64,11 +70,13 @@ def request_turn(
     parameters: Mapping[str, object],
     metadata: Mapping[str, str],
     at: datetime,
+    continues: int | None = None,
     max_events: int = 10_000,
 ) -> tuple[SessionEvent, ...]:
     """Begin the next turn; what its context leaves out is said first.
 
-    `max_events` is how many events a session may have: the turn's end must fit in too.
+    `continues` is the turn to go on from, if that is not where the session is. `max_events` is how many events a
+    session may have: the turn's end must fit in too.
 
     Raises:
         SessionClosed: the session no longer takes turns.
@@ -78,7 +86,7 @@ def request_turn(
     _expect_open(session)
     _expect_idle(session, "asked")
     number = len(session.turns) + 1
-    cut = _cut(session, messages, number, at)
+    cut = _cut(session, messages, number, continues, at)
     if session.version + len(cut) + _EVENTS_OF_A_TURN > max_events:
         raise errors.SessionFull(
             detail=f"Session {session.id} has {session.version} of the {max_events} events that a session may have: "
@@ -94,15 +102,25 @@ def request_turn(
             messages=messages,
             parameters=parameters,
             metadata=metadata,
+            continues=continues,
             at=at,
         ),
     )
 
 
-def _cut(session: Session, messages: tuple[Message, ...], number: int, at: datetime) -> tuple[ContextCut, ...]:
-    candidates = [turn.number for turn in session.turns if turn.in_context]
-    left_out = candidates[: len(candidates) - len(told(session, messages))]
+def _cut(
+    session: Session, messages: tuple[Message, ...], number: int, after: int | None, at: datetime
+) -> tuple[ContextCut, ...]:
+    if session.context.limit is None:
+        return ()
+    candidates = [turn.number for turn in session.path(session.head if after is None else after)]
+    left_out = candidates[: len(candidates) - len(told(session, messages, after=after))]
     return (ContextCut(turn=number, first=left_out[0], last=left_out[-1], at=at),) if left_out else ()
+
+
+def fall_back(session: Session, *, state_of: int, code: str, at: datetime) -> tuple[SessionEvent, ...]:
+    """Tell the active turn the history instead, since the state after turn `state_of` could not be gone on from."""
+    return (StateFellBack(turn=_expect_active(session).number, state_of=state_of, code=code, at=at),)
 
 
 def complete_turn(
@@ -114,9 +132,10 @@ def complete_turn(
     model_version: str | None,
     attempts: tuple[Attempt, ...],
     timing: Timing | None = None,
+    state: StateToken | None = None,
     at: datetime,
 ) -> tuple[SessionEvent, ...]:
-    """End the active turn with its result."""
+    """End the active turn with its result; `state` is what the client can go on from."""
     return (
         TurnCompleted(
             turn=_expect_active(session).number,
@@ -129,6 +148,7 @@ def complete_turn(
             attempts=attempts,
             seed=result.seed,
             timing=timing,
+            state=state,
             at=at,
         ),
     )
@@ -183,9 +203,32 @@ def erase(session: Session, *, at: datetime) -> tuple[SessionErased]:
 
     Raises:
         SessionBusy: a turn has not ended.
+        SessionOnHold: it has to be kept.
     """
     _expect_idle(session, "erased")
+    if session.hold is not None:
+        raise errors.SessionOnHold(detail=f"Session {session.id} is on hold ({session.hold}): release it first.")
     return (SessionErased(at=at),)
+
+
+def hold(session: Session, reason: str, *, at: datetime) -> tuple[SessionEvent, ...]:
+    """Let nobody erase the session. Holding it again for the same reason changes nothing.
+
+    Raises:
+        SessionBusy: a turn has not ended.
+    """
+    _expect_idle(session, "held")
+    return () if session.hold == reason else (SessionHeld(reason=reason, at=at),)
+
+
+def release(session: Session, *, at: datetime) -> tuple[SessionEvent, ...]:
+    """Let the session be erased again. Releasing one that nobody holds changes nothing.
+
+    Raises:
+        SessionBusy: a turn has not ended.
+    """
+    _expect_idle(session, "released")
+    return () if session.hold is None else (SessionReleased(at=at),)
 
 
 @frozen(kw_only=True)
@@ -219,7 +262,7 @@ def change(session: Session, changes: Changes, *, at: datetime) -> tuple[Session
 
 
 def fork(origin: Session, *, at: datetime) -> tuple[SessionOpened]:
-    """The beginning of a copy of `origin`, which has its turns but for one that has not ended."""
+    """The beginning of a copy of `origin`, which has its turns but for one that has not ended, and not its tokens."""
     return (
         SessionOpened(
             owner=origin.owner,
@@ -229,7 +272,8 @@ def fork(origin: Session, *, at: datetime) -> tuple[SessionOpened]:
             metadata=origin.metadata,
             context=origin.context,
             forked_from=Origin(session_id=origin.id, version=origin.version),
-            turns=tuple(turn for turn in origin.turns if turn.status is not TurnStatus.RUNNING),
+            turns=tuple(evolve(turn, state=None) for turn in origin.turns if turn.status is not TurnStatus.RUNNING),
+            head=origin.head,
             at=at,
         ),
     )

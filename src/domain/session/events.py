@@ -8,6 +8,7 @@ from attrs import field, frozen
 from ..generation import Attempt, FinishReason, Message, Part, Timing, Usage
 from ..model import Modality
 from .context import FULL, ContextPolicy
+from .state_token import StateToken
 from .turn import Turn
 
 
@@ -23,8 +24,8 @@ class Origin:
 class SessionOpened:
     """A session began; it belongs to `owner`, and `defaults` names a model for each modality that has one.
 
-    A fork begins with its origin's `turns`, so that it stays whole whatever becomes of the origin. `continued_from` is
-    the session whose conversation goes on here, without its turns.
+    A fork begins with its origin's `turns`, so that it stays whole whatever becomes of the origin, and goes on from the
+    turn `head`. `continued_from` is the session whose conversation goes on here, without its turns.
     """
 
     owner: str
@@ -36,6 +37,7 @@ class SessionOpened:
     context: ContextPolicy = FULL
     forked_from: Origin | None = None
     turns: tuple[Turn, ...] = ()
+    head: int | None = None
     continued_from: str | None = None
 
 
@@ -62,7 +64,10 @@ class ContextCut:
 
 @frozen(kw_only=True)
 class TurnRequested:
-    """A turn began; stored before any model is called."""
+    """A turn began; stored before any model is called.
+
+    With `continues` it goes on from that turn, by a state token; else from where the session is.
+    """
 
     turn: int
     generation_id: str
@@ -72,11 +77,22 @@ class TurnRequested:
     parameters: Mapping[str, object]
     at: datetime
     metadata: Mapping[str, str] = field(factory=dict)
+    continues: int | None = None
+
+
+@frozen(kw_only=True)
+class StateFellBack:
+    """`turn` was told the history, since it could not go on from the state after turn `state_of`; `code` says why."""
+
+    turn: int
+    state_of: int
+    code: str
+    at: datetime
 
 
 @frozen(kw_only=True)
 class TurnCompleted:
-    """A turn ended well; stored before the client is told so."""
+    """A turn ended well; stored before the client is told so. `state` is what it was given to go on from here."""
 
     turn: int
     output: tuple[Part, ...]
@@ -89,6 +105,7 @@ class TurnCompleted:
     model_version: str | None = None
     seed: int | None = None
     timing: Timing | None = None
+    state: StateToken | None = None
 
 
 @frozen(kw_only=True)
@@ -134,6 +151,21 @@ class SessionErased:
 
 
 @frozen(kw_only=True)
+class SessionHeld:
+    """The session must not be erased from now on, by nobody and no policy."""
+
+    reason: str
+    at: datetime
+
+
+@frozen(kw_only=True)
+class SessionReleased:
+    """The session may be erased again."""
+
+    at: datetime
+
+
+@frozen(kw_only=True)
 class SessionForked:
     """Another session began as a copy of this one at `version`."""
 
@@ -154,6 +186,7 @@ SessionEvent = (
     SessionOpened
     | SessionChanged
     | ContextCut
+    | StateFellBack
     | TurnRequested
     | TurnCompleted
     | TurnFailed
@@ -161,6 +194,13 @@ SessionEvent = (
     | SessionClosed
     | SessionArchived
     | SessionErased
+    | SessionHeld
+    | SessionReleased
     | SessionForked
     | SessionContinued
 )
+
+
+def event_id(session_id: str, version: int) -> str:
+    """The id of the event that brings a session to a version: whoever knows the place of an event can name it."""
+    return f"evt_{session_id.removeprefix('ses_')}_{version:07}"

@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from ..generation import Attempt, FinishReason, Message, Part, Timing, Usage
 from ..model import Modality
+from .state_token import StateToken
 
 
 class TurnStatus(StrEnum):
@@ -21,9 +22,10 @@ class TurnStatus(StrEnum):
 
 @frozen(kw_only=True)
 class Turn:
-    """One request and what became of it. `in_context`: later turns are told of it.
+    """One request and what became of it.
 
-    `version` is the session's with the turn's last event.
+    `follows` is the turn that it went on from, by number: what it was told are the turns that lead there. `version` is
+    the session's with the turn's last event. `state` is what the client was given to go on from this turn.
     """
 
     number: int
@@ -43,8 +45,9 @@ class Turn:
     error_code: str | None = None
     error_detail: str | None = None
     ended_at: datetime | None = None
-    in_context: bool = False
     provider: str | None = None
     model_version: str | None = None
     timing: Timing | None = None
     version: int = 0
+    follows: int | None = None
+    state: StateToken | None = None

@@ -31,6 +31,7 @@ def session_object(session: Session) -> dict[str, Any]:
         "last_activity_at": session.last_activity_at,
         "closed_at": session.closed_at,
         "archived_at": session.archived_at,
+        "hold": session.hold,
     }
 
 
@@ -48,6 +49,12 @@ def summary_object(summary: SessionSummary) -> dict[str, Any]:
         "created_at": summary.created_at,
         "last_activity_at": summary.last_activity_at,
     }
+
+
+def turn_objects(session: Session) -> list[dict[str, Any]]:
+    """The turns of a session; each says whether the next one would be told of it."""
+    told = {turn.number for turn in session.path(session.head)}
+    return [turn_object(turn) | {"in_context": turn.number in told} for turn in session.turns]
 
 
 def turn_object(turn: Turn) -> dict[str, Any]:
@@ -69,7 +76,8 @@ def turn_object(turn: Turn) -> dict[str, Any]:
         "seed": turn.seed,
         "attempts": msgspec.to_builtins(turn.attempts),
         "error": {"code": turn.error_code, "detail": turn.error_detail} if turn.error_code else None,
-        "in_context": turn.in_context,
+        "follows": turn.follows,
+        "state": msgspec.to_builtins(turn.state),
         "requested_at": turn.requested_at,
         "ended_at": turn.ended_at,
         "metadata": turn.metadata,

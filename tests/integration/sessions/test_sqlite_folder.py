@@ -75,7 +75,7 @@ async def test_no_content_is_readable_in_the_events_file(reopened, tmp_path):
     await reopened()
     stored = b"".join(path.read_bytes() for path in tmp_path.glob("sessions.sqlite*"))
     assert b"SECRET" not in stored
-    assert b"session.opened.v2" in stored
+    assert b"session.opened.v3" in stored
     assert b"alice" in stored  # the provenance is for audit, also after an erasure
 
 

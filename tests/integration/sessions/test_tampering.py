@@ -81,7 +81,7 @@ def forged(state: bytes, version: int, topic: str) -> bytes:
     return sha256(place + body).digest() + body
 
 
-@pytest.mark.parametrize(("version", "topic"), [(1, "session.opened.v2"), (4, "turn.requested.v1")])
+@pytest.mark.parametrize(("version", "topic"), [(1, "session.opened.v3"), (4, "turn.requested.v2")])
 async def test_an_event_that_was_changed_together_with_its_hash_shows_in_the_next_one(folder, version, topic):
     ((state,),) = on_disk(folder, STATE, "ses_a", version)
     on_disk(folder, "UPDATE stored_events SET state = ? WHERE state = ?", forged(state, version, topic), state)
@@ -92,7 +92,7 @@ async def test_an_event_that_was_changed_together_with_its_hash_shows_in_the_nex
 
 async def test_a_last_event_that_was_changed_together_with_its_hash_shows_in_the_list(folder):
     ((state,),) = on_disk(folder, STATE, "ses_a", VERSIONS)
-    changed = forged(state, VERSIONS, "turn.completed.v2")
+    changed = forged(state, VERSIONS, "turn.completed.v3")
     on_disk(folder, "UPDATE stored_events SET state = ? WHERE state = ?", changed, state)
     assert await broken_at(folder) == VERSIONS
 

@@ -29,7 +29,7 @@ def golden(name: str) -> list[dict]:
     return [msgspec.json.decode(line) for line in (Path(__file__).parent / name).read_bytes().splitlines()]
 
 
-GOLDEN_V1, GOLDEN_V2 = golden("golden_v1.jsonl"), golden("golden_v2.jsonl")
+GOLDEN_V1, GOLDEN_V2, GOLDEN_V3 = (golden(f"golden_v{version}.jsonl") for version in (1, 2, 3))
 
 
 def test_a_stream_of_version_1_replays_for_ever():
@@ -51,10 +51,26 @@ def test_a_stream_of_version_2_replays_for_ever():
     assert session.forked_from == Origin(session_id="ses_o", version=3)
     assert (session.forks, session.continued_by) == (("ses_b",), ("ses_c",))
     assert [turn.generation_id for turn in session.turns] == ["gen_1", "gen_2", "gen_3"]
+    assert [turn.follows for turn in session.turns] == [None, 1, 2]
 
 
-def test_events_are_still_written_as_version_2_was():
-    for it in GOLDEN_V2:
+def test_a_stream_of_version_3_replays_for_ever():
+    session = fold("ses_a", [from_stored(it["topic"], it["values"]) for it in GOLDEN_V3])
+    assert (session.version, session.status, session.hold) == (18, SessionStatus.ERASED, None)
+    assert [turn.follows for turn in session.turns] == [None, 1, 1, 3]
+    assert session.head is None
+    assert [turn.state and turn.state.kind for turn in session.turns] == [None, "history", "tiny.memory", None]
+
+
+def test_what_was_in_the_context_of_version_2_is_what_is_told():
+    opened = next(it["values"] for it in GOLDEN_V2 if it["topic"] == "session.opened.v2")
+    turns = [{**opened["turns"][0], "number": number, "in_context": number in (2, 4)} for number in (1, 2, 3, 4)]
+    session = fold("ses_a", [from_stored("session.opened.v2", {**opened, "turns": turns})])
+    assert [turn.number for turn in session.path(session.head)] == [2, 4]
+
+
+def test_events_are_still_written_as_version_3_was():
+    for it in GOLDEN_V3:
         assert to_stored(from_stored(it["topic"], it["values"])) == (it["topic"], it["values"])
 
 
@@ -62,11 +78,11 @@ def test_every_event_and_every_part_has_a_name_of_its_own():
     assert set(TOPICS.values()) == set(SessionEvent.__args__)
     assert set(PART_TAGS) == set(Part.__args__)
     assert len(set(PART_TAGS.values())) == len(PART_TAGS)
-    assert {it["topic"] for it in GOLDEN_V2} == set(TOPICS)
+    assert {it["topic"] for it in GOLDEN_V3} == set(TOPICS)
 
 
 def test_no_python_name_is_stored():
-    stored = CanonicalJson().encode([to_stored(from_stored(it["topic"], it["values"])) for it in GOLDEN_V2]).decode()
+    stored = CanonicalJson().encode([to_stored(from_stored(it["topic"], it["values"])) for it in GOLDEN_V3]).decode()
     names = [it.__name__ for it in (*TOPICS.values(), *PART_TAGS)]
     assert not [name for name in names if name in stored]
 

@@ -12,7 +12,7 @@ from ....domain.parameters import Field
 from ....domain.session import Session
 from ..body import Nothing, principal_of, read_query
 from ..scope import Request
-from ..session_objects import session_object, turn_object
+from ..session_objects import session_object, turn_objects
 from .session_events import NDJSON
 
 
@@ -59,4 +59,4 @@ class Audit:
 
 def replay_object(session: Session) -> dict[str, Any]:
     """A session with its turns in it."""
-    return session_object(session) | {"turns": [turn_object(turn) for turn in session.turns]}
+    return session_object(session) | {"turns": turn_objects(session)}

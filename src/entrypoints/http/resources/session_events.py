@@ -30,6 +30,7 @@ _TYPES = {
     rules.SessionOpened: "session.opened",
     rules.SessionChanged: "session.changed",
     rules.ContextCut: "context.cut",
+    rules.StateFellBack: "state.fell_back",
     rules.TurnRequested: "turn.requested",
     rules.TurnCompleted: "turn.completed",
     rules.TurnFailed: "turn.failed",
@@ -37,6 +38,8 @@ _TYPES = {
     rules.SessionClosed: "session.closed",
     rules.SessionArchived: "session.archived",
     rules.SessionErased: "session.erased",
+    rules.SessionHeld: "session.held",
+    rules.SessionReleased: "session.released",
     rules.SessionForked: "session.forked",
     rules.SessionContinued: "session.continued",
 }

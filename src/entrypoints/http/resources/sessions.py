@@ -23,7 +23,7 @@ from ..body import (
 )
 from ..paging import cursor_text, list_object, read_cursor
 from ..scope import Request
-from ..session_objects import session_object, summary_object, turn_object
+from ..session_objects import session_object, summary_object, turn_objects
 from .session_schema import AtVersion, ForkFrom, SessionChanges, SessionList, SessionToOpen
 
 
@@ -61,7 +61,7 @@ class SessionResource:
         """Its turns, the first one first."""
         version = read_query(req, AtVersion, numbers=("version",)).version
         session = await self.sessions.get(session_id, principal_of(req), at_version=version)
-        resp.media = list_object([turn_object(turn) for turn in session.turns])
+        resp.media = list_object(turn_objects(session))
         resp.etag = str(session.version)
 
     async def on_patch_one(self, req: Request, resp: Response, session_id: str) -> None:
