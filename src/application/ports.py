@@ -13,7 +13,7 @@ from attrs import field, frozen
 from ..domain.generation import GenerationEvent, GenerationRequest
 from ..domain.idempotency import KeyUse
 from ..domain.model import Modality, Model, ModelStatus
-from ..domain.session import Session, SessionErased, SessionEvent, SessionStatus
+from ..domain.session import HeldState, Session, SessionErased, SessionEvent, SessionStatus
 
 
 class Clock(Protocol):
@@ -84,10 +84,11 @@ class SessionStore(Protocol):
         provenance: "Provenance",
         *,
         key_use: KeyUse | None = None,
+        state: HeldState | None = None,
     ) -> Session:
         """Store `events` after `session.version`, all or none, durably, and return the state after them.
 
-        What `find` answers has them at the same moment. `key_use` is stored with them or not at all.
+        What `find` answers has them at the same moment. `key_use` and `state` are stored with them or not at all.
 
         Raises:
             VersionConflict: the stored stream is not at `session.version`.
@@ -99,11 +100,23 @@ class SessionStore(Protocol):
         """What the owner's idempotency key stands for."""
         ...
 
+    async def state(self, digest: str) -> HeldState | None:
+        """What the state token with that digest stands for; None if there is none, or it is gone."""
+        ...
+
+    async def states(self, session_id: str) -> Sequence[HeldState]:
+        """What the session's state tokens stand for, those of the first turn first.
+
+        Raises:
+            NotFound: there is no such session.
+        """
+        ...
+
     async def erase(self, session: Session, erased: SessionErased, provenance: "Provenance") -> "Erasure":
         """Store the session's last event, destroy what its content could be read with, and look whether it is gone.
 
         From then on `load`, `history` and `append` raise `errors.SessionErased`, the list does not have it, its
-        idempotency keys are forgotten, and `verify` still finds the chain whole.
+        idempotency keys and state tokens are forgotten, and `verify` still finds the chain whole.
 
         Raises:
             VersionConflict: the stored stream is not at `session.version`.
@@ -189,7 +202,7 @@ class Verification:
 
 @frozen(kw_only=True)
 class Erasure:
-    """What was removed of a session: its key, its title and metadata, and so many idempotency keys.
+    """What was removed of a session: its key, its title and metadata, and so many idempotency keys and state tokens.
 
     `events` stay, with the hash of the last: who did what and when, and nothing of what was said.
     """
@@ -199,6 +212,7 @@ class Erasure:
     events: int
     head: str
     idempotency_keys: int
+    state_tokens: int
 
 
 @frozen(kw_only=True)

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from pluggably.application.ports import SessionCursor, SessionQuery, SessionStore
 from pluggably.domain.errors import IdempotencyInProgress, NotFound, SessionErased, VersionConflict
-from pluggably.domain.generation import Message, Role
+from pluggably.domain.generation import BackendState, Message, Role
 from pluggably.domain.idempotency import IdempotencyKey, KeyUse
 from pluggably.domain.model import Modality
 from pluggably.domain.session import (
     Changes,
+    HeldState,
     Session,
     SessionStatus,
     change,
@@ -22,6 +23,7 @@ from pluggably.domain.session import (
     erase,
     fold,
     interrupt,
+    issue,
     reset,
 )
 
@@ -45,6 +47,12 @@ async def a_stored_session(store: SessionStore, session_id: str = "ses_a", turns
 
 def key_use(key: str = "k", *, session_id: str = "ses_a", **facts) -> KeyUse:
     return KeyUse(owner="alice", key=IdempotencyKey(key=key, fingerprint="f"), session_id=session_id, **facts)
+
+
+def a_state(session: Session, token: str, **facts) -> HeldState:
+    """A token for the state after the session's last turn."""
+    ordinary = {"provider": "local", "model": "tiny", "expires_at": at(100)}
+    return issue(token, session_id=session.id, turn=len(session.turns), **(ordinary | facts))
 
 
 async def an_eventful_session(store: SessionStore, session_id: str = "ses_a") -> Session:
@@ -313,6 +321,73 @@ class SessionStoreContract:
         (won,) = [it for it in outcomes if isinstance(it, Session)]
         assert {type(it) for it in outcomes if it is not won} == {IdempotencyInProgress}
         assert (await store.key_use("alice", "k")).session_id == won.id
+
+    async def test_of_several_sessions_at_once_only_the_one_that_is_stale_is_refused(self, store):
+        stale = await a_stored_session(store, "ses_stale")
+        await store.append(stale, ask(stale), ALICE)
+        await store.append(Session(id="ses_k"), (opened(),), ALICE, key_use=key_use("taken", session_id="ses_k"))
+        fresh = [await a_stored_session(store, f"ses_{number}") for number in range(12)]
+        taken = store.append(Session(id="ses_x"), (opened(),), ALICE, key_use=key_use("taken", session_id="ses_x"))
+        tries = [store.append(it, ask(it), ALICE) for it in (*fresh[:6], stale, *fresh[6:])]
+        outcomes = await asyncio.gather(*tries[:9], taken, *tries[9:], return_exceptions=True)
+        assert [type(it).__name__ for it in outcomes if not isinstance(it, Session)] == [
+            "VersionConflict",
+            "IdempotencyInProgress",
+        ]
+        for it in fresh:
+            assert (await store.load(it.id)).version == 2
+            assert (await store.verify(it.id)).valid
+        with pytest.raises(NotFound):
+            await store.load("ses_x")
+
+    async def test_a_caller_that_went_away_hinders_nobody_else(self, store):
+        sessions = [await a_stored_session(store, f"ses_{number}") for number in range(8)]
+        tries = [asyncio.create_task(store.append(it, ask(it), ALICE)) for it in sessions]
+        await asyncio.sleep(0)
+        for it in tries[::2]:
+            it.cancel()
+        outcomes = await asyncio.gather(*tries, return_exceptions=True)
+        assert [it.version for it in outcomes[1::2]] == [2] * 4
+        for it in sessions:
+            found = await store.load(it.id)
+            assert found.version in (1, 2)  # begun or not: all of it, or nothing
+            assert (
+                await store.append(found, reset(found, at=NOON) if found.version == 1 else fail(found), ALICE)
+            ).version
+
+    # ── State tokens ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def test_what_a_token_stands_for_is_stored_with_its_turn(self, store):
+        session = await a_stored_session(store)
+        session = await store.append(session, ask(session), ALICE)
+        held = a_state(
+            session, "st_one", backend=BackendState(kind="tiny.memory", value="\x00 Grüße", expires_at=at(9))
+        )
+        session = await store.append(session, answer(session), ALICE, state=held)
+        assert await store.state(held.state.digest) == held
+        assert await store.state("0" * 64) is None
+        session = await store.append(session, ask(session), ALICE)
+        later = a_state(session, "st_two")
+        await store.append(session, answer(session), ALICE, state=later)
+        assert list(await store.states(session.id)) == [held, later]
+
+    async def test_a_token_of_a_refused_append_is_not_stored(self, store):
+        stale = await a_stored_session(store)
+        current = await store.append(stale, ask(stale), ALICE)
+        held = a_state(current, "st_one")
+        with pytest.raises(VersionConflict):
+            await store.append(stale, reset(stale, at=NOON), ALICE, state=held)
+        assert await store.state(held.state.digest) is None
+
+    async def test_an_erased_session_has_no_tokens_any_more(self, store):
+        session = await a_stored_session(store, turns=1)
+        session = await store.append(session, ask(session), ALICE)
+        held = a_state(session, "st_one")
+        session = await store.append(session, answer(session), ALICE, state=held)
+        assert (await store.erase(session, *erase(session, at=NOON), ALICE)).state_tokens == 1
+        assert await store.state(held.state.digest) is None
+        with pytest.raises(SessionErased):
+            await store.states(session.id)
 
     # ── Erasure ───────────────────────────────────────────────────────────────────────────────────────────────────
 

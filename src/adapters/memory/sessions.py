@@ -21,7 +21,7 @@ from ...application.ports import (
 from ...domain import errors
 from ...domain.errors import IdempotencyInProgress, NotFound, VersionConflict
 from ...domain.idempotency import KeyUse
-from ...domain.session import Session, SessionErased, SessionEvent, apply, fold
+from ...domain.session import HeldState, Session, SessionErased, SessionEvent, apply, fold
 from ..system import now
 
 
@@ -34,6 +34,7 @@ class MemorySessionStore:
         self._appended = asyncio.Event()
         self._erased: dict[str, tuple[Verification, str]] = {}
         self._key_uses: dict[tuple[str, str], KeyUse] = {}
+        self._states: dict[str, HeldState] = {}
         self._left_behind: set[tuple[str, int]] = set()
 
     async def load(self, session_id: str, *, at_version: int | None = None) -> Session:
@@ -52,6 +53,7 @@ class MemorySessionStore:
         provenance: Provenance,
         *,
         key_use: KeyUse | None = None,
+        state: HeldState | None = None,
     ) -> Session:
         """Add events to the stream; without any, the session is returned as it is."""
         self._expect_not_erased(session.id)
@@ -64,6 +66,8 @@ class MemorySessionStore:
             head, session = added[-1].hash, apply(session, event)
         if key_use:
             self._use_key(key_use)
+        if state:
+            self._states[state.state.digest] = state
         if added:
             self._streams.setdefault(session.id, []).extend(added)
             self._sessions[session.id] = session
@@ -77,6 +81,9 @@ class MemorySessionStore:
         keys = [place for place, use in self._key_uses.items() if use.session_id == session.id]
         for place in keys:
             del self._key_uses[place]
+        tokens = await self.states(session.id)
+        for held in tokens:
+            del self._states[held.state.digest]
         self._erased[session.id] = evolve(found, erased=True), session.owner
         del self._streams[session.id], self._sessions[session.id]
         return Erasure(
@@ -85,11 +92,21 @@ class MemorySessionStore:
             events=found.events,
             head=found.head,
             idempotency_keys=len(keys),
+            state_tokens=len(tokens),
         )
 
     async def key_use(self, owner: str, key: str) -> KeyUse | None:
         """What the owner's idempotency key stands for."""
         return self._key_uses.get((owner, key))
+
+    async def state(self, digest: str) -> HeldState | None:
+        """What the state token with that digest stands for."""
+        return self._states.get(digest)
+
+    async def states(self, session_id: str) -> Sequence[HeldState]:
+        """What the session's state tokens stand for."""
+        self._stream(session_id)
+        return tuple(held for held in self._states.values() if held.session_id == session_id)
 
     async def history(self, session_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[RecordedEvent]:
         """The stream as it was recorded."""

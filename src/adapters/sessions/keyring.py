@@ -15,13 +15,13 @@ Who did what and when (the provenance of events) is not encrypted: audit needs i
 
 import hmac
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ...domain.errors import GatewayError, NotFound
+from ...domain.errors import GatewayError
 from .master_key import KEY_BYTES
 
 _NONCE_BYTES = 12
@@ -30,8 +30,8 @@ _NONCE_BYTES = 12
 class WrappedKeys(Protocol):
     """Where wrapped keys are kept, one a session. Blocking, for several threads; every call is durable at its end."""
 
-    def put(self, session_id: str, wrapped: bytes) -> None:
-        """Keep a key, unless the session has one or had one that was destroyed."""
+    def put(self, keys: Mapping[str, bytes]) -> None:
+        """Keep the keys of sessions, but for those that have one or had one that was destroyed."""
 
     def get(self, session_id: str) -> bytes | None:
         """The session's key; None if there never was one, or if it is destroyed."""
@@ -49,17 +49,11 @@ class Keyring:
         self._master, self._labels = AESGCM(master), hmac.digest(master, b"labels of sessions", "sha256")
         self._wrapped = wrapped
 
-    def create(self, session_id: str) -> bytes:
-        """The key for a new session, durable when this returns; a key that is there already stays.
-
-        Raises:
-            NotFound: the session was erased.
-        """
-        self._wrapped.put(session_id, seal(self._master, os.urandom(KEY_BYTES), session_id.encode()))
-        key = self.get(session_id)
-        if key is None:
-            raise NotFound.of("session", session_id)
-        return key
+    def create(self, *session_ids: str) -> None:
+        """Make keys for new sessions, durable when this returns; where there is or was one, none is made."""
+        keys = {it: seal(self._master, os.urandom(KEY_BYTES), it.encode()) for it in session_ids}
+        if keys:
+            self._wrapped.put(keys)
 
     def get(self, session_id: str) -> bytes | None:
         """The session's key; None if there never was one, or if it is destroyed."""

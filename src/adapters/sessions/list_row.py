@@ -14,7 +14,7 @@ from ...domain.errors import GatewayError
 from ...domain.model import Modality
 from ...domain.session import Session, SessionStatus
 from .canonical_json import CanonicalJson
-from .keyring import seal, unseal
+from .keyring import Keyring, seal, unseal
 
 _JSON = CanonicalJson()
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,7 +25,7 @@ class ListRow:
     """One row, as the database holds it; times are microseconds since 1970, `tip` is the hash of the last event.
 
     `modalities` are joined by commas and have one at either end, so that each can be looked for as `,name,`.
-    `active_by` is the process that the running turn began in, if one runs.
+    `active_by` is the process that the running turn began in, if one runs. `held`, 0 or 1: it must not be erased.
     """
 
     id: str
@@ -36,6 +36,8 @@ class ListRow:
     modalities: str
     created_at: int
     last_activity_at: int
+    closed_at: int | None
+    held: int
     active_by: str | None
     tip: str
     sealed: bytes
@@ -55,10 +57,19 @@ def to_row(session: Session, *, tip: str, key: bytes, active_by: str | None) -> 
         modalities=f",{','.join(session.modalities)},",
         created_at=microseconds(session.created_at),
         last_activity_at=microseconds(session.last_activity_at),
+        closed_at=microseconds(session.closed_at) if session.closed_at else None,
+        held=int(session.hold is not None),
         active_by=active_by if session.active_turn is not None else None,
         tip=tip,
         sealed=seal(AESGCM(key), content, session.id.encode()),
     )
+
+
+def labels_of(session: Session | SessionSummary, keyring: Keyring) -> list[bytes]:
+    """By what the session is found; an erased one by nothing."""
+    if session.status is SessionStatus.ERASED:
+        return []
+    return [keyring.label(session.owner, *it) for it in session.metadata.items()]
 
 
 def without_content(row: ListRow) -> ListRow:

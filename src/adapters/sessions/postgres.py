@@ -9,7 +9,7 @@ the second one meets what the first one stored, and the store looks whether it i
 What it cannot do: work through a pooler that shares one connection between transactions, as session settings are used.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final
 
 from attrs import astuple, fields
@@ -25,6 +25,8 @@ from ...domain.errors import GatewayError
 from ...domain.idempotency import IdempotencyKey, KeyUse
 from ...domain.session import SessionStatus
 from .list_row import ListRow, microseconds
+from .recorder import Entry
+from .states import SealedState
 
 CONNECTION_WAIT_S = 2.0
 LOCK_TIMEOUT_S = 5
@@ -51,6 +53,9 @@ _FREE_KEY = "DELETE FROM idempotency_keys WHERE owner = %s AND key = %s AND sess
 _USE_KEY = "INSERT INTO idempotency_keys (owner, key, fingerprint, session_id, turn) VALUES (%s, %s, %s, %s, %s)"
 _SELECT_KEY = "SELECT fingerprint, session_id, turn FROM idempotency_keys WHERE owner = %s AND key = %s"
 _FORGET_KEYS = "DELETE FROM idempotency_keys WHERE session_id = %s"
+_PUT_STATE = "INSERT INTO session_states VALUES (%s, %s, %s, %s, %s)"
+_SELECT_STATES = "SELECT digest, session_id, turn, expires_at, sealed FROM session_states "
+_FORGET_STATES = "DELETE FROM session_states WHERE session_id = %s"
 _COUNT_KEYS = "SELECT count(*) AS keys FROM idempotency_keys WHERE session_id = %s"
 _FORGET_LABELS = "DELETE FROM session_labels WHERE session_id = %s"
 _PUT_LABELS = "INSERT INTO session_labels SELECT DISTINCT unnest(%s::bytea[]), %s"
@@ -116,22 +121,19 @@ class SessionDatastore(PostgresDatastore):
 
 
 class PostgresSessionRecorder(PostgresApplicationRecorder):
-    """The library's recorder; it also keeps the list and the idempotency keys, which `insert_events` is handed."""
+    """The library's recorder; it also keeps what goes with the events."""
 
     datastore: SessionDatastore
 
+    def insert(self, entries: Sequence[Entry]) -> None:
+        """Store everything of all entries, or nothing."""
+        self.insert_events([event for entry in entries for event in entry.events], entries=entries)
+
     def _insert_events(self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:
-        curs.execute(self.lock_table_statements[0])  # the timeout, which is for waiting for rows and keys too
-        row, labels, use = kwargs["row"], kwargs["labels"], kwargs["key_use"]
-        curs.execute(_PUT_ROW.encode(), astuple(row))
-        if labels is not None:
-            curs.execute(_FORGET_LABELS, (row.id,))
-            curs.execute(_PUT_LABELS, (labels, row.id))
-        if row.status == SessionStatus.ERASED:
-            curs.execute(_FORGET_KEYS, (row.id,))
-        if use:
-            curs.execute(_FREE_KEY, (use.owner, use.key.key, use.session_id, use.instead_of))
-            curs.execute(_USE_KEY, (use.owner, use.key.key, use.key.fingerprint, use.session_id, use.turn))
+        for statement in self.lock_table_statements:  # before any row is touched: whoever waits holds nothing
+            curs.execute(statement)
+        for entry in kwargs["entries"]:
+            _insert_beside(curs, entry)
         super()._insert_events(curs, stored_events, **kwargs)
 
     def _notify_channel(self, curs: Cursor[DictRow]) -> None:
@@ -156,10 +158,19 @@ class PostgresSessionRecorder(PostgresApplicationRecorder):
         """The ids of the sessions that were erased."""
         return tuple(it["id"] for it in self.datastore.run("SELECT id FROM session_list WHERE status = 'erased'"))
 
-    def row(self, session_id: str) -> ListRow | None:
-        """A session's row."""
-        rows = self._rows("WHERE id = %s", [session_id])
-        return rows[0] if rows else None
+    def rows_of(self, session_ids: Collection[str]) -> dict[str, ListRow]:
+        """The rows of these sessions."""
+        return {row.id: row for row in self._rows("WHERE id = ANY(%s)", [list(session_ids)])}
+
+    def state(self, digest: str) -> SealedState | None:
+        """What the state token with that digest stands for."""
+        found = self.datastore.run(_SELECT_STATES + "WHERE digest = %s", (digest,))
+        return SealedState(**found[0]) if found else None
+
+    def states_of(self, session_id: str) -> list[SealedState]:
+        """What the session's state tokens stand for, those of the first turn first."""
+        found = self.datastore.run(_SELECT_STATES + "WHERE session_id = %s ORDER BY turn", (session_id,))
+        return [SealedState(**columns) for columns in found]
 
     def rows(self, query: SessionQuery, labels: Sequence[bytes] = ()) -> Iterator[ListRow]:
         """All rows that match and have all labels, last active first, from the cursor on, read `limit` at a time."""
@@ -174,6 +185,23 @@ class PostgresSessionRecorder(PostgresApplicationRecorder):
 
     def _rows(self, where: str, values: Sequence[object]) -> list[ListRow]:
         return [ListRow(**columns) for columns in self.datastore.run(_SELECT_ROWS + where, values)]
+
+
+def _insert_beside(curs: Cursor[DictRow], entry: Entry) -> None:
+    """What goes with the events of an entry."""
+    row = entry.row
+    curs.execute(_PUT_ROW.encode(), astuple(row))
+    if entry.labels is not None:
+        curs.execute(_FORGET_LABELS, (row.id,))
+        curs.execute(_PUT_LABELS, (entry.labels, row.id))
+    if row.status == SessionStatus.ERASED:
+        for statement in (_FORGET_KEYS, _FORGET_STATES):
+            curs.execute(statement, (row.id,))
+    if use := entry.key_use:
+        curs.execute(_FREE_KEY, (use.owner, use.key.key, use.session_id, use.instead_of))
+        curs.execute(_USE_KEY, (use.owner, use.key.key, use.key.fingerprint, use.session_id, use.turn))
+    if entry.state:
+        curs.execute(_PUT_STATE, astuple(entry.state))
 
 
 def _page(query: SessionQuery, labels: Sequence[bytes], after: tuple[int, str] | None) -> tuple[str, list[object]]:

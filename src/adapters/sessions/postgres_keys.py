@@ -5,14 +5,14 @@ that is recycled or, where the log is archived, for as long as the archive is ke
 """
 
 import hmac
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ...domain.errors import GatewayError
 from .master_key import master_key_in, master_key_of
 from .postgres import SessionDatastore
 
-_PUT = "INSERT INTO session_keys VALUES (%s, %s) ON CONFLICT DO NOTHING"
+_PUT = "INSERT INTO session_keys SELECT * FROM unnest(%s::text[], %s::bytea[]) ON CONFLICT DO NOTHING"
 _DESTROY = """
 INSERT INTO session_keys SELECT unnest(%s::text[]), NULL
 ON CONFLICT (session_id) DO UPDATE SET wrapped = NULL WHERE session_keys.wrapped IS NOT NULL"""
@@ -25,9 +25,9 @@ class PostgresKeys:
         """The tables are there."""
         self._datastore = datastore
 
-    def put(self, session_id: str, wrapped: bytes) -> None:
-        """Keep a key, unless the session has or had one."""
-        self._datastore.run(_PUT, (session_id, wrapped))
+    def put(self, keys: Mapping[str, bytes]) -> None:
+        """Keep keys, but for those of sessions that have or had one."""
+        self._datastore.run(_PUT, (list(keys), list(keys.values())))
 
     def get(self, session_id: str) -> bytes | None:
         """The session's key, if it has one."""

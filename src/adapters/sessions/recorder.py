@@ -1,35 +1,43 @@
 """What the store asks of a database: the library's recorder of events, and the tables that go with them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from attrs import frozen
 from eventsourcing.persistence import StoredEvent
 
 from ...application.ports import SessionQuery
 from ...domain.idempotency import KeyUse
 from .list_row import ListRow
+from .states import SealedState
+
+
+@frozen(kw_only=True)
+class Entry:
+    """What one append writes: the events of one session, and what goes with them.
+
+    `row` is the session's new place in the list; that of an erased session takes its idempotency keys and its states
+    with it. Labels that are None stay as they are.
+    """
+
+    events: Sequence[StoredEvent]
+    row: ListRow
+    key_use: KeyUse | None = None
+    labels: Sequence[bytes] | None = None
+    state: SealedState | None = None
 
 
 class SessionRecorder(Protocol):
     """Blocking, for several threads. Raises the library's `PersistenceError`, which the database's builder translates.
 
-    The first two methods are those of the library's `AggregateRecorder`.
+    `select_events` is that of the library's `AggregateRecorder`.
     """
 
-    def insert_events(
-        self,
-        stored_events: Sequence[StoredEvent],
-        *,
-        row: ListRow,
-        key_use: KeyUse | None,
-        labels: Sequence[bytes] | None,
-    ) -> Sequence[int] | None:
-        """Store events, the session's row, what its key stands for and its labels: all or nothing, durably.
-
-        The row of an erased session takes its idempotency keys with it; labels that are None stay as they are.
+    def insert(self, entries: Sequence[Entry]) -> None:
+        """Store everything of all entries, each of another session, or nothing, durably.
 
         Raises:
-            IntegrityError: a version of the session, or the owner's key, is taken.
+            IntegrityError: a version of a session, or an owner's key, is taken.
         """
         ...
 
@@ -39,8 +47,8 @@ class SessionRecorder(Protocol):
         """A session's events in their order."""
         ...
 
-    def row(self, session_id: str) -> ListRow | None:
-        """A session's row."""
+    def rows_of(self, session_ids: Collection[str]) -> Mapping[str, ListRow]:
+        """The rows of these sessions; those that there are."""
         ...
 
     def rows(self, query: SessionQuery, labels: Sequence[bytes] = ()) -> Iterator[ListRow]:
@@ -53,6 +61,14 @@ class SessionRecorder(Protocol):
 
     def keys_of(self, session_id: str) -> int:
         """How many idempotency keys stand for the session or its turns."""
+        ...
+
+    def state(self, digest: str) -> SealedState | None:
+        """What the state token with that digest stands for."""
+        ...
+
+    def states_of(self, session_id: str) -> Sequence[SealedState]:
+        """What the session's state tokens stand for, those of the first turn first."""
         ...
 
     def erased(self) -> Sequence[str]:

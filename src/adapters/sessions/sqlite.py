@@ -4,7 +4,7 @@ SQLite from 3.35. Write-ahead log, `synchronous=FULL`: what was committed surviv
 row id for the notification id; here it is a column that is never given twice. One process a file.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,8 @@ from ...domain.errors import GatewayError
 from ...domain.idempotency import IdempotencyKey, KeyUse
 from ...domain.session import SessionStatus
 from .list_row import ListRow, microseconds
+from .recorder import Entry
+from .states import SealedState
 
 _EVENTS: Final = """
 CREATE TABLE IF NOT EXISTS stored_events (
@@ -43,6 +45,8 @@ CREATE TABLE IF NOT EXISTS session_list (
     modalities TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     last_activity_at INTEGER NOT NULL,
+    closed_at INTEGER,
+    held INTEGER NOT NULL DEFAULT 0,
     active_by TEXT,
     tip TEXT NOT NULL,
     sealed BLOB NOT NULL
@@ -62,21 +66,39 @@ CREATE TABLE IF NOT EXISTS session_labels (
     session_id TEXT NOT NULL,
     PRIMARY KEY (label, session_id)
 ) WITHOUT ROWID"""
+_STATES: Final = """
+CREATE TABLE IF NOT EXISTS session_states (
+    digest TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    turn INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    sealed BLOB NOT NULL
+) WITHOUT ROWID"""
 _INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS session_list_by_activity ON session_list (owner, last_activity_at DESC, id DESC)",
     "CREATE INDEX IF NOT EXISTS session_list_erased ON session_list (id) WHERE status = 'erased'",
     "CREATE INDEX IF NOT EXISTS session_labels_by_session ON session_labels (session_id)",
     "CREATE INDEX IF NOT EXISTS idempotency_keys_by_session ON idempotency_keys (session_id)",
     "CREATE INDEX IF NOT EXISTS session_list_in_turn ON session_list (id) WHERE active_by IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS session_list_closed ON session_list (closed_at) WHERE closed_at IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS session_states_by_session ON session_states (session_id, turn)",
 )
-_LABELLED, _VERSION = 2, 3
-"""The `user_version` of a file whose sessions have their labels, and of one that says whose the running turns are."""
-_NAME_PROCESSES: Final = (
-    "DROP INDEX IF EXISTS session_list_active",
-    "ALTER TABLE session_list ADD COLUMN active_by TEXT",
-    "UPDATE session_list SET active_by = '' WHERE active",
-    "ALTER TABLE session_list DROP COLUMN active",
-)
+_LABELLED, _VERSION = 2, 4
+"""The `user_version` of a file whose sessions have their labels, and of one that this version writes."""
+_UPGRADES: Final = {
+    "active_by": (
+        "DROP INDEX IF EXISTS session_list_active",
+        "ALTER TABLE session_list ADD COLUMN active_by TEXT",
+        "UPDATE session_list SET active_by = '' WHERE active",
+        "ALTER TABLE session_list DROP COLUMN active",
+    ),
+    "closed_at": (
+        "ALTER TABLE session_list ADD COLUMN closed_at INTEGER",
+        "UPDATE session_list SET closed_at = last_activity_at WHERE status <> 'open'",  # or somewhat earlier
+        "ALTER TABLE session_list ADD COLUMN held INTEGER NOT NULL DEFAULT 0",
+    ),
+}
+"""For each column that older files lack in the list, how it comes there."""
 
 _COLUMNS = tuple(attribute.name for attribute in fields(ListRow))
 _PUT_ROW = (
@@ -93,9 +115,14 @@ _SELECT_KEY = "SELECT fingerprint, session_id, turn FROM idempotency_keys WHERE 
 _FORGET_KEYS = "DELETE FROM idempotency_keys WHERE session_id = ?"
 _COUNT_KEYS = "SELECT count(*) FROM idempotency_keys WHERE session_id = ?"
 
+_STATE_COLUMNS = tuple(attribute.name for attribute in fields(SealedState))
+_PUT_STATE = "INSERT INTO session_states VALUES (?, ?, ?, ?, ?)"
+_SELECT_STATES = f"SELECT {', '.join(_STATE_COLUMNS)} FROM session_states "  # noqa: S608 - names of our own
+_FORGET_STATES = "DELETE FROM session_states WHERE session_id = ?"
+
 
 class SqliteSessionRecorder(SQLiteApplicationRecorder):
-    """The library's recorder; it also keeps the list and the idempotency keys, which `insert_events` is handed."""
+    """The library's recorder; it also keeps what goes with the events."""
 
     def __init__(self, path: Path) -> None:
         """Open or make the database file."""
@@ -105,25 +132,23 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
         self.insert_events_statement = (
             "INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?)"
         )
-        self._name_processes()
+        self._upgrade_list()
         self.create_table()
 
     def construct_create_table_statements(self) -> list[str]:
         """The tables and their indexes."""
-        return [_EVENTS, _LIST, _KEYS, _LABELS, *_INDEXES]
+        return [_EVENTS, _LIST, _KEYS, _LABELS, _STATES, *_INDEXES]
+
+    def insert(self, entries: Sequence[Entry]) -> None:
+        """Store everything of all entries, or nothing."""
+        self.insert_events([event for entry in entries for event in entry.events], entries=entries)
 
     def _insert_events(
         self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **kwargs: Any
     ) -> Sequence[int] | None:
         ids = super()._insert_events(c, stored_events, **kwargs)
-        c.execute(_PUT_ROW, astuple(kwargs["row"]))
-        if (labels := kwargs["labels"]) is not None:
-            _put_labels(c, kwargs["row"].id, labels)
-        if kwargs["row"].status == SessionStatus.ERASED:
-            c.execute(_FORGET_KEYS, (kwargs["row"].id,))
-        if use := kwargs["key_use"]:
-            c.execute(_FREE_KEY, (use.owner, use.key.key, use.session_id, use.instead_of))
-            c.execute(_USE_KEY, (use.owner, use.key.key, use.key.fingerprint, use.session_id, use.turn))
+        for entry in kwargs["entries"]:
+            _insert_beside(c, entry)
         return ids
 
     def key_use(self, owner: str, key: str) -> KeyUse | None:
@@ -155,12 +180,14 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
                     _put_labels(cursor, row.id, labels_of(row))
             cursor.execute(f"PRAGMA user_version = {_VERSION}")
 
-    def _name_processes(self) -> None:
-        """Of a file that only knew whether a turn runs, let it be known that it ran in a process that is gone."""
+    def _upgrade_list(self) -> None:
+        """Give the list of an older file the columns that it lacks."""
         with self.datastore.transaction(commit=True) as cursor:
-            cursor.execute("SELECT 1 FROM pragma_table_info('session_list') WHERE name = 'active'")
-            for statement in _NAME_PROCESSES if cursor.fetchall() else ():
-                cursor.execute(statement)
+            cursor.execute("SELECT name FROM pragma_table_info('session_list')")
+            there = {row[0] for row in cursor.fetchall()}
+            for column, statements in _UPGRADES.items():
+                for statement in statements if there and column not in there else ():
+                    cursor.execute(statement)
 
     def keys_of(self, session_id: str) -> int:
         """How many idempotency keys stand for the session or its turns."""
@@ -172,10 +199,19 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
         """The ids of the sessions that were erased."""
         return tuple(row.id for row in self._select(_SELECT_ROWS + "WHERE status = 'erased' ORDER BY id", []))
 
-    def row(self, session_id: str) -> ListRow | None:
-        """A session's row."""
-        rows = self._select(_SELECT_ROWS + "WHERE id = ?", [session_id])
-        return rows[0] if rows else None
+    def rows_of(self, session_ids: Collection[str]) -> dict[str, ListRow]:
+        """The rows of these sessions."""
+        places = ", ".join("?" * len(session_ids))
+        return {row.id: row for row in self._select(_SELECT_ROWS + f"WHERE id IN ({places})", list(session_ids))}
+
+    def state(self, digest: str) -> SealedState | None:
+        """What the state token with that digest stands for."""
+        found = self._states("WHERE digest = ?", digest)
+        return found[0] if found else None
+
+    def states_of(self, session_id: str) -> list[SealedState]:
+        """What the session's state tokens stand for, those of the first turn first."""
+        return self._states("WHERE session_id = ? ORDER BY turn", session_id)
 
     def rows(self, query: SessionQuery, labels: Sequence[bytes] = ()) -> Iterator[ListRow]:
         """All rows that match and have all labels, last active first, from the cursor on, read `limit` at a time."""
@@ -197,6 +233,11 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
         with self.datastore.transaction(commit=False) as cursor:
             cursor.execute(statement, values)
             return [_to_row(columns) for columns in cursor.fetchall()]
+
+    def _states(self, where: str, value: str) -> list[SealedState]:
+        with self.datastore.transaction(commit=False) as cursor:
+            cursor.execute(_SELECT_STATES + where, (value,))
+            return [SealedState(**dict(zip(_STATE_COLUMNS, it, strict=True))) for it in cursor.fetchall()]
 
 
 class _DurablePool(SQLiteConnectionPool):
@@ -221,6 +262,21 @@ def _page(query: SessionQuery, labels: Sequence[bytes], after: tuple[int, str] |
         conditions["(last_activity_at, id) < (?, ?)"] = after
     where = f"WHERE {' AND '.join(conditions)} ORDER BY last_activity_at DESC, id DESC LIMIT ?"
     return _SELECT_ROWS + where, [*(value for values in conditions.values() for value in values), query.limit + 1]
+
+
+def _insert_beside(cursor: SQLiteCursor, entry: Entry) -> None:
+    """What goes with the events of an entry."""
+    cursor.execute(_PUT_ROW, astuple(entry.row))
+    if entry.labels is not None:
+        _put_labels(cursor, entry.row.id, entry.labels)
+    if entry.row.status == SessionStatus.ERASED:
+        for statement in (_FORGET_KEYS, _FORGET_STATES):
+            cursor.execute(statement, (entry.row.id,))
+    if use := entry.key_use:
+        cursor.execute(_FREE_KEY, (use.owner, use.key.key, use.session_id, use.instead_of))
+        cursor.execute(_USE_KEY, (use.owner, use.key.key, use.key.fingerprint, use.session_id, use.turn))
+    if entry.state:
+        cursor.execute(_PUT_STATE, astuple(entry.state))
 
 
 def _put_labels(cursor: SQLiteCursor, session_id: str, labels: Sequence[bytes]) -> None:

@@ -1,7 +1,7 @@
 """Wrapped keys in a SQLite file of their own, which forgets what is deleted from it."""
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from threading import Lock
 
@@ -24,10 +24,11 @@ class SqliteKeys:
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.execute(_TABLE)
 
-    def put(self, session_id: str, wrapped: bytes) -> None:
-        """Keep a key, unless the session has or had one."""
-        with self._lock:
-            self._connection.execute("INSERT OR IGNORE INTO keys VALUES (?, ?)", (session_id, wrapped))
+    def put(self, keys: Mapping[str, bytes]) -> None:
+        """Keep keys, but for those of sessions that have or had one."""
+        with self._lock, self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", list(keys.items()))
 
     def get(self, session_id: str) -> bytes | None:
         """The session's key, if it has one."""

@@ -11,11 +11,11 @@ from eventsourcing.persistence import PersistenceError
 from ...domain.errors import GatewayError, InsufficientStorage
 from ..system import IdSequence
 from .keyring import Keyring
-from .list_row import ListRow, to_summary
+from .list_row import ListRow, labels_of, to_summary
 from .master_key import master_key_in, master_key_of
 from .sqlite import SqliteSessionRecorder
 from .sqlite_keys import SqliteKeys
-from .store import EventSessionStore, labels_of
+from .store import EventSessionStore
 
 _THREADS = 4
 

@@ -92,7 +92,7 @@ _TOPIC_OF = {event_class: topic for topic, event_class in TOPICS.items()}
 
 def to_stored(event: SessionEvent) -> tuple[str, Values]:
     """The topic and the values of an event."""
-    return _TOPIC_OF[type(event)], _CONVERTER.unstructure(event)
+    return _TOPIC_OF[type(event)], CONVERTER.unstructure(event)
 
 
 def from_stored(topic: str, values: Values) -> SessionEvent:
@@ -110,7 +110,7 @@ def from_stored(topic: str, values: Values) -> SessionEvent:
             "it was written by a newer one."
         )
     try:
-        return _CONVERTER.structure(values, TOPICS[topic])
+        return CONVERTER.structure(values, TOPICS[topic])
     except BaseValidationError as exc:
         raise GatewayError(detail=f"A stored event {topic!r} does not have the form of its kind.") from exc
 
@@ -124,4 +124,5 @@ def _converter() -> Converter:
     return converter
 
 
-_CONVERTER = _converter()
+CONVERTER = _converter()
+"""Between domain values and JSON values."""

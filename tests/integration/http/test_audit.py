@@ -39,7 +39,7 @@ async def test_cloudevents_have_their_attributes(http):
     lines = (await http.get("/v1/sessions/ses_a/export?format=cloudevents")).text.splitlines()
     first, second = [json.loads(line) for line in lines][:2]
     assert {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "hash"} <= set(first)
-    assert (first["specversion"], first["type"], first["subject"]) == ("1.0", "pluggably.session.opened.v2", "ses_a")
+    assert (first["specversion"], first["type"], first["subject"]) == ("1.0", "pluggably.session.opened.v3", "ses_a")
     assert (first["data"]["title"], second["sessionversion"], second["prevhash"]) == ("Grüße", 2, first["hash"])
     assert "prevhash" not in first  # an attribute without a value is left out
     assert all(name.isalnum() and name.islower() for name in second)

@@ -1,0 +1,124 @@
+"""What is read of stored sessions: folded, recorded, checked, listed. Blocking, for several threads."""
+
+from collections.abc import Sequence
+from itertools import islice
+
+from eventsourcing.persistence import StoredEvent
+
+from ...application.audit import SessionRecord
+from ...application.ports import RecordedEvent, SessionPage, SessionQuery, SessionSummary, Verification
+from ...domain.errors import GatewayError, NotFound
+from ...domain.session import HeldState, Session, SessionStatus, fold
+from .keyring import Keyring
+from .list_row import ListRow, to_summary
+from .mapper import SessionMapper, hash_of, is_intact, record, recorded
+from .recorder import SessionRecorder
+from .states import to_held
+from .writer import was_erased
+
+
+class SessionReader:
+    """Reads the sessions of a database that is open."""
+
+    def __init__(self, recorder: SessionRecorder, keyring: Keyring) -> None:
+        """`recorder` has the events and the list, `keyring` the sessions' keys."""
+        self._recorder, self._keyring = recorder, keyring
+
+    def load(self, session_id: str, at_version: int | None) -> Session:
+        """Fold the stream, whole or up to a version."""
+        row = self.row(session_id)
+        mapper = SessionMapper(self._key(row))
+        version = row.version if at_version is None else at_version
+        if not 1 <= version <= row.version:
+            raise NotFound(detail=f"Session {session_id} has no version {version}: it is at {row.version}.")
+        return fold(session_id, map(mapper.to_event, self._stored(session_id, 0, version)))
+
+    def history(self, session_id: str, after: int, limit: int | None) -> tuple[RecordedEvent, ...]:
+        """The stream as it was recorded."""
+        row = self.row(session_id)
+        mapper, last = SessionMapper(self._key(row)), row.version
+        first = max(after, 0)
+        stored_events = self._stored(session_id, first, last if limit is None else min(last, first + limit))
+        return tuple(recorded(mapper.to_domain_event(stored), stored) for stored in stored_events)
+
+    def record(self, session_id: str) -> SessionRecord:
+        """The stream as it is stored, for an export; of an erased session, without content."""
+        row, key = self.row(session_id), self._keyring.get(session_id)
+        mapper = SessionMapper(key) if key else None
+        stored_events = self._stored(session_id, 0, row.version)
+        return SessionRecord(id=row.id, owner=row.owner, events=tuple(record(it, mapper) for it in stored_events))
+
+    def verify(self, session_id: str) -> Verification:
+        """Compute the chain anew; works without the session's key."""
+        row = self._recorder.rows_of([session_id]).get(session_id)
+        stored_events = self._recorder.select_events(session_id)
+        if row is None and not stored_events:
+            raise NotFound.of("session", session_id)
+        broken_at = _first_broken(stored_events, row)
+        head = hash_of(stored_events[-1]) if stored_events else ""
+        return Verification(
+            valid=broken_at is None,
+            events=len(stored_events),
+            head=head,
+            broken_at=broken_at,
+            erased=row is not None and row.status == SessionStatus.ERASED,
+        )
+
+    def find(self, query: SessionQuery) -> SessionPage:
+        """The sessions that match, last active first, those of the same moment by their ids."""
+        labels = [self._keyring.label(query.owner, *it) for it in query.metadata.items()]
+        readable = (summary for row in self._recorder.rows(query, labels) if (summary := self._summary(row)))
+        found = tuple(islice(readable, query.limit + 1))
+        return SessionPage(sessions=found[: query.limit], has_more=len(found) > query.limit)
+
+    def state(self, digest: str) -> HeldState | None:
+        """What the state token with that digest stands for; None if there is none, or its session was erased."""
+        sealed = self._recorder.state(digest)
+        key = self._keyring.get(sealed.session_id) if sealed else None
+        return to_held(sealed, key) if sealed and key else None
+
+    def states(self, session_id: str) -> tuple[HeldState, ...]:
+        """What the session's state tokens stand for."""
+        key = self._key(self.row(session_id))
+        return tuple(to_held(it, key) for it in self._recorder.states_of(session_id))
+
+    def left_behind(self, instance: str) -> tuple[str, ...]:
+        """The ids of the sessions whose last turn has not ended, and never will: its process is gone."""
+        return tuple(it for it in self._recorder.left_behind(instance) if self._keyring.get(it))
+
+    def row(self, session_id: str) -> ListRow:
+        """The session's place in the list; raises NotFound."""
+        row = self._recorder.rows_of([session_id]).get(session_id)
+        if row is None:
+            raise NotFound.of("session", session_id)
+        return row
+
+    def _key(self, row: ListRow) -> bytes:
+        key = self._keyring.get(row.id)
+        if key is None or row.status == SessionStatus.ERASED:
+            raise was_erased(row)
+        return key
+
+    def _stored(self, session_id: str, after: int, upto: int) -> Sequence[StoredEvent]:
+        """The events of these versions, every one: a stream that lost some is not answered as if it were whole."""
+        stored_events = self._recorder.select_events(session_id, gt=after, lte=upto)
+        if missing := set(range(after + 1, upto + 1)) - {stored.originator_version for stored in stored_events}:
+            raise GatewayError(detail=f"Event {min(missing)} of session {session_id} is missing: verify the session.")
+        return stored_events
+
+    def _summary(self, row: ListRow) -> SessionSummary | None:
+        key = self._keyring.get(row.id)
+        return to_summary(row, key=key) if key else None
+
+
+def _first_broken(stored_events: Sequence[StoredEvent], row: ListRow | None) -> int | None:
+    """The first version that is not what it was, by its own hash, by its place, and by what the list knows."""
+    version, tip = (row.version, row.tip) if row else (0, "")
+    head = ""
+    for expected, stored in enumerate(stored_events, 1):
+        if stored.originator_version != expected or expected > version or not is_intact(stored, head):
+            return expected
+        head = hash_of(stored)
+    if len(stored_events) < version:
+        return len(stored_events) + 1
+    return None if head == tip else version
