@@ -33,3 +33,8 @@ class IdSequence:
             self._last = moment = max(self._last + 1, time_ns() // 1000)
         number = (moment << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
         return f"{prefix}_" + "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
+
+
+def new_state_token() -> str:
+    """A state token: 256 bits that nobody can guess."""
+    return f"st_{secrets.token_urlsafe(32)}"

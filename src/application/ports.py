@@ -38,7 +38,8 @@ class Generator(Protocol):
 
         `Completed.output` is what the deltas add up to. Closing the generator, or cancelling the task that waits for
         it, cancels the work within one token or step. Raises `GatewayError` subclasses only, and never ends without
-        `Completed`: an upstream that was cut off or went silent raises `StreamInterrupted`.
+        `Completed`: an upstream that was cut off or went silent raises `StreamInterrupted`. Raises `StateTokenRefused`,
+        before any output, for a `request.state` that it does not know or cannot go on from.
         """
         ...
 
@@ -180,6 +181,7 @@ class RecordedEvent:
     `previous_hash` and `hash` are hex sha256 over the stored bytes; they make the chain.
     """
 
+    id: str
     session_id: str
     version: int
     event: SessionEvent

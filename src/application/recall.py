@@ -22,6 +22,7 @@ from ..domain.idempotency import IdempotencyKey, KeyUse
 from ..domain.model import Model
 from ..domain.session import Turn, TurnStatus
 from .ports import SessionStore
+from .state_tokens import StateTokens
 from .turns import load_owned
 
 Output = TextDelta | ToolCallDelta | Generation
@@ -79,7 +80,7 @@ async def used(store: SessionStore, principal: Principal, key: IdempotencyKey) -
 
 
 async def recall(
-    store: SessionStore, principal: Principal, key: IdempotencyKey, session_id: str
+    store: SessionStore, states: StateTokens, principal: Principal, key: IdempotencyKey, session_id: str
 ) -> RecalledGeneration | KeyUse:
     """The finished turn that the key stands for, or how to use the key for a new one.
 
@@ -98,10 +99,10 @@ async def recall(
         raise IdempotencyInProgress(retry_after_s=1)
     if turn.status is not TurnStatus.COMPLETED:
         return evolve(fresh, instead_of=turn.number)
-    return RecalledGeneration(_generation(turn, session.id))
+    return RecalledGeneration(_generation(turn, session.id, await states.token_of(turn)))
 
 
-def _generation(turn: Turn, session_id: str) -> Generation:
+def _generation(turn: Turn, session_id: str, state_token: str | None) -> Generation:
     model = Model(
         id=turn.model,
         name=turn.model,
@@ -126,5 +127,6 @@ def _generation(turn: Turn, session_id: str) -> Generation:
         created_at=turn.requested_at,
         timing=turn.timing or Timing(queue_ms=0, first_output_ms=None, total_ms=0),
         session=SessionRef(id=session_id, turn=turn.number, version=turn.version),
+        state_token=state_token,
         metadata=turn.metadata,
     )

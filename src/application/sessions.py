@@ -12,7 +12,7 @@ from ..domain.access import Principal
 from ..domain.errors import GatewayError, IdempotencyInProgress, SessionErased, StoreUnavailable, VersionConflict
 from ..domain.idempotency import IdempotencyKey, KeyUse
 from ..domain.model import Modality
-from ..domain.session import ContextPolicy, Session, SessionEvent, SessionOpened
+from ..domain.session import ContextPolicy, HeldState, Session, SessionEvent, SessionOpened
 from .catalog import Catalog
 from .ports import (
     Clock,
@@ -210,6 +210,15 @@ class Sessions:
             await self.get(session_id, principal)
         return await self.store.verify(session_id)
 
+    async def state_tokens(self, session_id: str, principal: Principal) -> Sequence[HeldState]:
+        """What the session's state tokens stand for, those of the first turn first.
+
+        Raises:
+            NotFound: no such session.
+        """
+        await self.get(session_id, principal)
+        return await self.store.states(session_id)
+
     async def end_interrupted_turns(self) -> Sweep:
         """End the turns whose process is gone; to be called before the first request, and from time to time.
 
@@ -232,7 +241,8 @@ class Sessions:
         return Sweep(tuple(ended), tuple(unreadable))
 
     async def _interrupt(self, session: Session) -> None:
-        provenance = Provenance(actor="system", method="sweep", request_id="sweep")
+        cause = rules.event_id(session.id, session.active_turn.version) if session.active_turn else None
+        provenance = Provenance(actor="system", method="sweep", request_id="sweep", causation_id=cause)
         await to_its_end(self.store.append(session, rules.interrupt(session, at=self.clock()), provenance))
 
     async def _change(
@@ -259,9 +269,13 @@ class Sessions:
         """Open a session, and record in the one that it came from that it did; neither if that one is busy."""
         told = tell(session, rules.apply(new, opened), at=self.clock())
 
+        origin = opened.forked_from.version if opened.forked_from else session.version
+        begun = evolve(provenance, causation_id=rules.event_id(session.id, origin))
+        noted = evolve(provenance, causation_id=rules.event_id(new.id, 1))
+
         async def both() -> Session:
-            made = await self.store.append(new, (opened,), provenance, key_use=key_use)
-            await self.store.append(session, told, provenance)
+            made = await self.store.append(new, (opened,), begun, key_use=key_use)
+            await self.store.append(session, told, noted)
             return made
 
         return await to_its_end(both())

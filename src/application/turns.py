@@ -12,7 +12,7 @@ from ..domain.errors import NotFound, SessionBusy, SessionErased
 from ..domain.generation import Attempt, Completed, SessionRef, Timing
 from ..domain.idempotency import KeyUse
 from ..domain.model import Model
-from ..domain.session import Session, SessionEvent
+from ..domain.session import HeldState, Session, SessionEvent
 from .ports import Clock, Provenance, SessionStore
 
 T = TypeVar("T")
@@ -84,8 +84,10 @@ class SessionTurn:
             warning=warning if version > WARN_AT * self._max_events else None,
         )
 
-    async def complete(self, result: Completed, model: Model, attempts: tuple[Attempt, ...], timing: Timing) -> None:
-        """Store the result; once this returns, it is durable."""
+    async def complete(
+        self, result: Completed, model: Model, attempts: tuple[Attempt, ...], timing: Timing, held: HeldState
+    ) -> None:
+        """Store the result, and what can be gone on from after it; once this returns, both are durable."""
         await self.append(
             rules.complete_turn(
                 self.session,
@@ -95,9 +97,15 @@ class SessionTurn:
                 model_version=model.version,
                 attempts=attempts,
                 timing=timing,
+                state=held.state,
                 at=self._clock(),
-            )
+            ),
+            held=held,
         )
+
+    async def fall_back(self, state_of: int, code: str) -> None:
+        """Store that the turn is told the history, as the state after turn `state_of` could not be gone on from."""
+        await self.append(rules.fall_back(self.session, state_of=state_of, code=code, at=self._clock()))
 
     async def fail(self, code: str, detail: str, attempts: tuple[Attempt, ...] = ()) -> None:
         """Store that there is no result; nothing, if the turn has ended already."""
@@ -106,11 +114,19 @@ class SessionTurn:
                 rules.fail_turn(self.session, code=code, detail=detail, attempts=attempts, at=self._clock())
             )
 
-    async def append(self, events: Sequence[SessionEvent], key_use: KeyUse | None = None) -> None:
-        """Store events; a caller that is cancelled meanwhile learns of it after they are stored."""
+    async def append(
+        self, events: Sequence[SessionEvent], key_use: KeyUse | None = None, held: HeldState | None = None
+    ) -> None:
+        """Store events; a caller that is cancelled meanwhile learns of it after they are stored.
+
+        What follows the turn's beginning was caused by it.
+        """
+        begun = self.session.active_turn
+        cause = rules.event_id(self.session.id, begun.version) if begun else None
 
         async def append() -> None:
-            self.session = await self._store.append(self.session, events, self._provenance, key_use=key_use)
+            provenance = evolve(self._provenance, causation_id=cause)
+            self.session = await self._store.append(self.session, events, provenance, key_use=key_use, state=held)
 
         await to_its_end(append())
 

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 from dependency_injector import containers, providers
 
-from ..adapters.system import IdSequence, now
+from ..adapters.system import IdSequence, new_state_token, now
 from ..application.audit import Exporter, ExportReader, Exports, Signer
 from ..application.catalog import Catalog
 from ..application.downloads import Downloads
 from ..application.generate import Generate
 from ..application.ports import Generator, ModelSource, RunnerStatus, SessionStore
 from ..application.sessions import Sessions
+from ..application.state_tokens import StateTokens
 from ..application.turns import SessionLocks, SessionTurns
 from ..domain.model import LOCAL
 from .plugins import adapter_path, load_adapter
@@ -217,8 +218,9 @@ class Container(containers.DeclarativeContainer):
         locks=locks,
         max_events=settings.provided.sessions.max_events,
     )
+    states = providers.Singleton(StateTokens, store=session_store, new_token=providers.Object(new_state_token))
     generate = providers.Singleton(
-        Generate, catalog=catalog, generators=generators, turns=turns, clock=clock, new_id=new_id
+        Generate, catalog=catalog, generators=generators, turns=turns, states=states, clock=clock, new_id=new_id
     )
 
 

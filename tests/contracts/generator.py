@@ -7,7 +7,8 @@ import pytest
 from attrs import evolve
 
 from pluggably.application.ports import Generator
-from pluggably.domain.generation import Completed, FinishReason, GenerationRequest, Started, TextDelta
+from pluggably.domain.errors import StateTokenRefused
+from pluggably.domain.generation import BackendState, Completed, FinishReason, GenerationRequest, Started, TextDelta
 from pluggably.domain.parameters import TextParameters
 
 
@@ -56,6 +57,12 @@ class GeneratorContract:
             return events[-1].output[0].text
 
         assert all(await asyncio.gather(*(output(number) for number in range(4))))
+
+    async def test_a_state_that_it_never_gave_is_refused_before_any_output(self, generator, request_):
+        foreign = evolve(request_, state=BackendState(kind="somebody.else", value="x"))
+        with pytest.raises(StateTokenRefused):
+            async for event in generator.generate(foreign):
+                assert isinstance(event, Started)
 
     async def test_closing_early_leaves_it_usable(self, generator, request_):
         async with aclosing(generator.generate(request_)) as events:

@@ -7,8 +7,9 @@ from typing import Final
 
 from attrs import define, field
 
-from ...domain.errors import GatewayError
+from ...domain.errors import GatewayError, StateTokenRefused
 from ...domain.generation import (
+    BackendState,
     Completed,
     FinishReason,
     GenerationEvent,
@@ -28,12 +29,14 @@ COUNTING: Final = "one two three four five six seven eight nine ten eleven twelv
 class ScriptedGenerator:
     """Answers with a text, or with what a function makes of the request; a word and the space after it are one token.
 
-    With `failure` it raises that, after `fails_after` tokens. With `gate` it waits for that event before every token.
-    `requests` has what it was asked, `tokens` counts what it gave out, `running` those at work, and `closed` says
-    whether it was closed.
+    With `remembers` it gives a state after each answer, and goes on from those that it gave until it is told to
+    `forget` them. With `failure` it raises that, after `fails_after` tokens. With `gate` it waits for that event before
+    every token. `requests` has what it was asked, `tokens` counts what it gave out, `running` those at work, and
+    `closed` says whether it was closed.
     """
 
     answer: Answer = COUNTING
+    remembers: bool = False
     failure: GatewayError | None = None
     fails_after: int = 0
     gate: asyncio.Event | None = None
@@ -41,10 +44,13 @@ class ScriptedGenerator:
     tokens: int = field(init=False, default=0)
     running: int = field(init=False, default=0)
     closed: bool = field(init=False, default=False)
+    _states: set[str] = field(init=False, factory=set)
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """Give the answer token by token, `max_tokens` at most."""
         self.requests.append(request)
+        if request.state and request.state.value not in self._states:
+            raise StateTokenRefused(detail="The scripted generator does not remember that state.")
         self.running += 1
         try:
             yield Started()
@@ -55,13 +61,22 @@ class ScriptedGenerator:
                 self.tokens += 1
                 yield TextDelta(word)
             await self._may_go_on(len(allowed))
-            yield _completed(request, allowed, cut=len(allowed) < len(words))
+            state = self._remembered(request) if self.remembers else None
+            yield _completed(request, allowed, cut=len(allowed) < len(words), state=state)
         finally:
             self.running -= 1
+
+    def forget(self) -> None:
+        """Go on from no state that it gave."""
+        self._states.clear()
 
     async def close(self) -> None:
         """Remember that it was closed."""
         self.closed = True
+
+    def _remembered(self, request: GenerationRequest) -> BackendState:
+        self._states.add(request.id)
+        return BackendState(kind="scripted.answer", value=request.id)
 
     async def _may_go_on(self, given: int) -> None:
         if self.failure is not None and given >= self.fails_after:
@@ -76,7 +91,7 @@ def tokens(text: str) -> list[str]:
     return re.findall(r"\s*\S+\s?|\s+", text)
 
 
-def _completed(request: GenerationRequest, given: list[str], *, cut: bool) -> Completed:
+def _completed(request: GenerationRequest, given: list[str], *, cut: bool, state: BackendState | None) -> Completed:
     return Completed(
         output=(TextPart("".join(given)),),
         finish_reason=FinishReason.LENGTH if cut else FinishReason.STOP,
@@ -86,4 +101,5 @@ def _completed(request: GenerationRequest, given: list[str], *, cut: bool) -> Co
             source="runner",
         ),
         seed=request.parameters.seed,
+        state=state,
     )

@@ -21,7 +21,7 @@ from ...application.ports import (
 from ...domain import errors
 from ...domain.errors import IdempotencyInProgress, NotFound, VersionConflict
 from ...domain.idempotency import KeyUse
-from ...domain.session import HeldState, Session, SessionErased, SessionEvent, apply, fold
+from ...domain.session import HeldState, Session, SessionErased, SessionEvent, apply, event_id, fold
 from ..system import now
 
 
@@ -186,6 +186,7 @@ class MemorySessionStore:
 
 def _recorded(session: Session, event: SessionEvent, provenance: Provenance, previous_hash: str) -> RecordedEvent:
     unlinked = RecordedEvent(
+        id=event_id(session.id, session.version + 1),
         session_id=session.id,
         version=session.version + 1,
         event=event,

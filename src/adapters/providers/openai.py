@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
-from ...domain.errors import ProviderBadResponse, ProviderTimeout, StreamInterrupted
+from ...domain.errors import ProviderBadResponse, ProviderTimeout, StateTokenRefused, StreamInterrupted
 from ...domain.generation import GenerationEvent, GenerationRequest, Started
 from ...domain.model import Modality, Model
 from ...domain.parameters import TEXT_PARAMETERS
@@ -86,6 +86,8 @@ class OpenAIProvider:
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """Ask the server; a request that does not stream is answered whole, which costs both sides less."""
+        if request.state:
+            raise StateTokenRefused(detail="This provider keeps no states.")
         return self._streamed(request) if request.stream else self._whole(request)
 
     async def close(self) -> None:

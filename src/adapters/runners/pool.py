@@ -10,7 +10,7 @@ import psutil
 import structlog
 from attrs import define, field, frozen
 
-from ...domain.errors import Draining, ModelNotFound, Overloaded, RunnerOutOfMemory
+from ...domain.errors import Draining, ModelNotFound, Overloaded, RunnerOutOfMemory, StateTokenRefused
 from ...domain.generation import GenerationEvent, GenerationRequest, Started
 from ...domain.model import Model, ModelStatus
 from .admission import Admission
@@ -107,10 +107,13 @@ class LocalRunners:
             RunnerOutOfMemory: the model alone is larger than the memory for models.
             RunnerCrashed: its process ended, or could not load it; the next request tries again.
             Draining: the service shuts down.
+            StateTokenRefused: `request` has a state, which no local model gave.
             GatewayError: what the engine says.
         """
         if self._closed:
             raise Draining
+        if request.state:
+            raise StateTokenRefused(detail="Local models keep no states but what they are told.")
         place = self._place(request.model)
         try:
             async with place.admission.seat():

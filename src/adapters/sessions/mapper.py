@@ -145,6 +145,7 @@ def read_record(record: EventRecord) -> SessionEvent:
 def recorded(chained: ChainedEvent, stored: StoredEvent) -> RecordedEvent:
     """The event as an auditor sees it."""
     return RecordedEvent(
+        id=chained.event_id,
         session_id=chained.originator_id,
         version=chained.originator_version,
         event=chained.event,

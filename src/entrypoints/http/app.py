@@ -95,6 +95,7 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/sessions", sessions, None),
         ("/v1/sessions/{session_id}", sessions, "one"),
         ("/v1/sessions/{session_id}/turns", sessions, "turns"),
+        ("/v1/sessions/{session_id}/state-tokens", sessions, "state_tokens"),
         ("/v1/sessions/{session_id}/reset", sessions, "reset"),
         ("/v1/sessions/{session_id}/close", sessions, "close"),
         ("/v1/sessions/{session_id}/archive", sessions, "archive"),

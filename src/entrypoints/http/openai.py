@@ -11,7 +11,7 @@ from ...domain.errors import GatewayError
 from ...domain.generation import Generation, Progress, TextDelta, ToolCallDelta
 from . import sse
 from .body import expected_version, idempotency_key, principal_of, read_json
-from .openai_wire import read_request, to_completion, to_tool_call, to_usage
+from .openai_wire import read_request, to_completion, to_state_token, to_tool_call, to_usage
 from .problems import openai_error
 from .scope import Request
 
@@ -77,6 +77,8 @@ class ChatChunks:
 
     def _end(self, generation: Generation) -> bytes:
         end = self._chunk(b"{}", _encode(generation.result.finish_reason))
+        if token := to_state_token(generation):
+            end = end[: -len(b"}\n\n")] + b"," + _encode(token)[1:] + b"\n\n"
         if self.include_usage:
             choices = self._head.rpartition(b'[{"index"')[0]
             end += choices + b'[],"usage":' + _encode(to_usage(generation.result.usage)) + b"}\n\n"

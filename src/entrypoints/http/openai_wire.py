@@ -1,10 +1,10 @@
 """OpenAI's chat completions in the words of the domain, and back: pure functions.
 
 Speaks the `POST /v1/chat/completions` of https://platform.openai.com/docs/api-reference/chat (2025-11), and as extra
-fields `top_k`, `min_p`, `repetition_penalty` and `session_id`. Fields that neither OpenAI nor the gateway knows are
-passed over, as OpenAI's clients expect. Those of OpenAI's that would change the output, and that the gateway does not
-carry, are refused unless they ask for nothing (`NEUTRAL`). Names of participants, and the detail of images, are hints
-that no backend here takes.
+fields `top_k`, `min_p`, `repetition_penalty`, `session_id` and `state_token`. Fields that neither OpenAI nor the
+gateway knows are passed over, as OpenAI's clients expect. Those of OpenAI's that would change the output, and that the
+gateway does not carry, are refused unless they ask for nothing (`NEUTRAL`). Names of participants, and the detail of
+images, are hints that no backend here takes.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -50,7 +50,6 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "service_tier": ("auto", "default"),
     "store": (False,),
     "web_search_options": (),
-    "state_token": (),
 }
 """What the gateway cannot carry, and the values of it that ask for nothing; so does `null`, always."""
 
@@ -129,6 +128,7 @@ class ChatRequest:
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     session_id: Annotated[str | None, Field("Makes this a turn of that session.", max_length=128)] = None
+    state_token: Annotated[str | None, Field("Goes on from that state, or `auto`.", max_length=256)] = None
     metadata: Annotated[Mapping[str, str] | None, Field("Stored with the turn.", max_length=16)] = field(default=None)
 
     @property
@@ -146,6 +146,7 @@ class ChatRequest:
             stream=bool(self.stream),
             session_id=self.session_id,
             session_version=session_version,
+            state_token=self.state_token,
             metadata=self.metadata or {},
         )
 
@@ -265,7 +266,12 @@ def to_completion(generation: Generation) -> dict[str, Any]:
             }
         ],
         "usage": to_usage(generation.result.usage),
-    }
+    } | to_state_token(generation)
+
+
+def to_state_token(generation: Generation) -> dict[str, str]:
+    """What a client of ours can go on from, if this was a turn; OpenAI's clients hand it on as an extra field."""
+    return {"state_token": generation.state_token} if generation.state_token else {}
 
 
 def _message(output: tuple[Part, ...]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ def generation_object(generation: Generation) -> dict[str, Any]:
         "finish_reason": result.finish_reason,
         "usage": asdict(result.usage),
         "session": _session_ref(generation.session) if generation.session else None,
+        "state_token": generation.state_token,
         "seed": result.seed,
         "attempts": [asdict(attempt) for attempt in generation.attempts],
         "created_at": generation.created_at,

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from ...application.ports import SessionSummary
-from ...domain.session import Session, Turn
+from ...domain.session import HeldState, Session, Turn
 from .rendering import message_object, part_object
 
 
@@ -48,6 +48,15 @@ def summary_object(summary: SessionSummary) -> dict[str, Any]:
         "metadata": summary.metadata,
         "created_at": summary.created_at,
         "last_activity_at": summary.last_activity_at,
+    }
+
+
+def state_token_object(held: HeldState) -> dict[str, Any]:
+    """What may be known of a state token without being able to use it."""
+    return {
+        "object": "session.state_token",
+        "turn": held.turn,
+        **msgspec.to_builtins(held.state),
     }
 
 

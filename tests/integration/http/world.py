@@ -15,11 +15,12 @@ from pluggably.adapters.audit.exporters import FORMATS
 from pluggably.adapters.audit.signing import SigningKey
 from pluggably.adapters.memory.generator import ScriptedGenerator
 from pluggably.adapters.memory.sessions import MemorySessionStore
-from pluggably.adapters.system import IdSequence, now
+from pluggably.adapters.system import IdSequence, new_state_token, now
 from pluggably.application.audit import Exports
 from pluggably.application.catalog import Catalog
 from pluggably.application.generate import Generate
 from pluggably.application.sessions import Sessions
+from pluggably.application.state_tokens import StateTokens
 from pluggably.application.turns import SessionLocks, SessionTurns
 from pluggably.domain.generation import Started, TextDelta
 from pluggably.domain.model import Modality, ModelStatus
@@ -68,6 +69,7 @@ class World:
                 catalog=catalog,
                 generators={"local": self.generator, "acme": self.generator},
                 turns=SessionTurns(store=self.store, clock=clock, locks=locks, max_events=max_events),
+                states=StateTokens(store=self.store, new_token=new_state_token),
                 clock=clock,
                 new_id=new_id,
             ),

@@ -1,18 +1,10 @@
 """The main job: what a client of the use case sees, over the in-memory adapters."""
 
 import asyncio
-from contextlib import asynccontextmanager
 
 import pytest
 
 from pluggably.adapters.memory.generator import ScriptedGenerator
-from pluggably.adapters.memory.models import ListedModels
-from pluggably.adapters.memory.sessions import MemorySessionStore
-from pluggably.adapters.system import IdSequence, now
-from pluggably.application.catalog import Catalog
-from pluggably.application.generate import Generate, GenerateCommand
-from pluggably.application.sessions import OpenSession, Sessions
-from pluggably.application.turns import SessionLocks, SessionTurns
 from pluggably.domain.access import LOCAL_OPERATOR, Principal
 from pluggably.domain.errors import (
     GatewayError,
@@ -24,20 +16,12 @@ from pluggably.domain.errors import (
     SessionClosed,
     VersionConflict,
 )
-from pluggably.domain.generation import Generation, Role, TextDelta, text_message
-from pluggably.domain.model import Modality, ModelStatus
+from pluggably.domain.generation import Generation, Role, TextDelta
+from pluggably.domain.model import Modality
 from pluggably.domain.parameters import TextParameters
 from pluggably.domain.session import TurnStatus
-from tests.builders import a_model
 
-TINY = a_model("tiny", parameters=frozenset({"max_tokens", "seed"}))
-
-
-class Idle:
-    """No model is loaded."""
-
-    def status(self, model_id):
-        return ModelStatus.AVAILABLE
+from .world import World
 
 
 class Damaged:
@@ -51,41 +35,6 @@ class Damaged:
         if session_id == self._session_id:
             raise GatewayError(detail="Event 2 is not as it was stored.")
         return await self._store.load(session_id)
-
-
-class World:
-    """The use cases over memory; `generator` is the scripted model `tiny`."""
-
-    def __init__(self, generator: ScriptedGenerator, *, wait_s: float = 5) -> None:
-        self.generator = generator
-        self.store = MemorySessionStore()
-        new_id, locks = IdSequence(), SessionLocks(wait_s)
-        catalog = Catalog(sources=[ListedModels([TINY])], runners=Idle())
-        self.sessions = Sessions(store=self.store, catalog=catalog, locks=locks, clock=now, new_id=new_id)
-        self.generate = Generate(
-            catalog=catalog,
-            generators={"local": generator},
-            turns=SessionTurns(store=self.store, clock=now, locks=locks),
-            clock=now,
-            new_id=new_id,
-        )
-
-    async def open(self, **wanted) -> str:
-        return (await self.sessions.open(OpenSession(**wanted), LOCAL_OPERATOR, "req")).id
-
-    async def session(self, session_id: str):
-        return await self.sessions.get(session_id, LOCAL_OPERATOR)
-
-    @asynccontextmanager
-    async def begin(self, text="Hello", principal=LOCAL_OPERATOR, **wanted):
-        wanted.setdefault("parameters", TextParameters())
-        command = GenerateCommand(modality=Modality.TEXT, messages=(text_message(Role.USER, text),), **wanted)
-        async with self.generate.begin(command, principal, "req") as running:
-            yield running
-
-    async def ask(self, text="Hello", **wanted) -> Generation:
-        async with self.begin(text, **wanted) as running:
-            return await running.result()
 
 
 @pytest.fixture

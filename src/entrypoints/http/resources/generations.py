@@ -98,6 +98,14 @@ class TextGeneration:
     model: Annotated[str | None, Field("A catalog id, an alias, or `provider/model`.", max_length=512)] = None
     parameters: TextParameters = field(factory=TextParameters)
     session_id: Annotated[str | None, Field("Makes this a turn of that session.", max_length=128)] = None
+    state_token: Annotated[
+        str | None,
+        Field(
+            "Goes on from the state after the turn that it was given with; `auto`: from the session's newest state, or "
+            "from its history where that cannot be had.",
+            max_length=256,
+        ),
+    ] = None
     stream: Annotated[bool, Field("Answer as server-sent events.")] = False
     metadata: Annotated[Mapping[str, str], Field("Given back, and stored with the turn.", max_length=16)] = field(
         factory=dict
@@ -115,6 +123,7 @@ class TextGeneration:
             stream=self.stream,
             session_id=self.session_id,
             session_version=version,
+            state_token=self.state_token,
             metadata=self.metadata,
         )
 

@@ -131,6 +131,7 @@ def _last_event_id(req: Request) -> int | None:
 def event_object(recorded: RecordedEvent) -> dict[str, Any]:
     """An event as it was recorded."""
     return {
+        "id": recorded.id,
         "object": "session.event",
         "session_id": recorded.session_id,
         "version": recorded.version,
@@ -139,6 +140,7 @@ def event_object(recorded: RecordedEvent) -> dict[str, Any]:
         "actor": recorded.provenance.actor,
         "method": recorded.provenance.method,
         "request_id": recorded.provenance.request_id,
+        "causation_id": recorded.provenance.causation_id,
         "recorded_at": recorded.recorded_at,
         "previous_hash": recorded.previous_hash,
         "hash": recorded.hash,

@@ -23,7 +23,7 @@ from ..body import (
 )
 from ..paging import cursor_text, list_object, read_cursor
 from ..scope import Request
-from ..session_objects import session_object, summary_object, turn_objects
+from ..session_objects import session_object, state_token_object, summary_object, turn_objects
 from .session_schema import AtVersion, ForkFrom, SessionChanges, SessionList, SessionToOpen
 
 
@@ -63,6 +63,12 @@ class SessionResource:
         session = await self.sessions.get(session_id, principal_of(req), at_version=version)
         resp.media = list_object(turn_objects(session))
         resp.etag = str(session.version)
+
+    async def on_get_state_tokens(self, req: Request, resp: Response, session_id: str) -> None:
+        """What its state tokens stand for, without the tokens."""
+        read_query(req, Nothing)
+        held = await self.sessions.state_tokens(session_id, principal_of(req))
+        resp.media = list_object([state_token_object(it) for it in held])
 
     async def on_patch_one(self, req: Request, resp: Response, session_id: str) -> None:
         """Change what it is called and how it goes on."""

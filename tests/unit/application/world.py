@@ -1,0 +1,64 @@
+"""The use cases over the in-memory adapters, for a client of them."""
+
+from contextlib import asynccontextmanager
+
+from pluggably.adapters.memory.generator import ScriptedGenerator
+from pluggably.adapters.memory.models import ListedModels
+from pluggably.adapters.memory.sessions import MemorySessionStore
+from pluggably.adapters.system import IdSequence, new_state_token, now
+from pluggably.application.catalog import Catalog
+from pluggably.application.generate import Generate, GenerateCommand
+from pluggably.application.sessions import OpenSession, Sessions
+from pluggably.application.state_tokens import StateTokens
+from pluggably.application.turns import SessionLocks, SessionTurns
+from pluggably.domain.access import LOCAL_OPERATOR
+from pluggably.domain.generation import Generation, Role, text_message
+from pluggably.domain.model import Modality, ModelStatus
+from pluggably.domain.parameters import TextParameters
+from tests.builders import a_model
+
+TINY = a_model("tiny", parameters=frozenset({"max_tokens", "seed"}))
+OTHER = a_model("other", parameters=frozenset({"max_tokens", "seed"}))
+
+
+class Idle:
+    """No model is loaded."""
+
+    def status(self, model_id):
+        return ModelStatus.AVAILABLE
+
+
+class World:
+    """The use cases over memory; `generator` is the scripted model `tiny`, and `other` too."""
+
+    def __init__(self, generator: ScriptedGenerator, *, wait_s: float = 5, clock=now) -> None:
+        self.generator, self.principal = generator, LOCAL_OPERATOR
+        self.store = MemorySessionStore()
+        new_id, locks = IdSequence(), SessionLocks(wait_s)
+        catalog = Catalog(sources=[ListedModels([TINY, OTHER])], runners=Idle(), defaults={Modality.TEXT: "tiny"})
+        self.sessions = Sessions(store=self.store, catalog=catalog, locks=locks, clock=clock, new_id=new_id)
+        self.generate = Generate(
+            catalog=catalog,
+            generators={"local": generator},
+            turns=SessionTurns(store=self.store, clock=clock, locks=locks),
+            states=StateTokens(store=self.store, new_token=new_state_token),
+            clock=clock,
+            new_id=new_id,
+        )
+
+    async def open(self, **wanted) -> str:
+        return (await self.sessions.open(OpenSession(**wanted), LOCAL_OPERATOR, "req")).id
+
+    async def session(self, session_id: str):
+        return await self.sessions.get(session_id, LOCAL_OPERATOR)
+
+    @asynccontextmanager
+    async def begin(self, text="Hello", principal=LOCAL_OPERATOR, **wanted):
+        wanted.setdefault("parameters", TextParameters())
+        command = GenerateCommand(modality=Modality.TEXT, messages=(text_message(Role.USER, text),), **wanted)
+        async with self.generate.begin(command, principal, "req") as running:
+            yield running
+
+    async def ask(self, text="Hello", **wanted) -> Generation:
+        async with self.begin(text, **wanted) as running:
+            return await running.result()
