@@ -10,7 +10,7 @@ from typing import Protocol
 
 from attrs import field, frozen
 
-from ..domain.generation import GenerationEvent, GenerationRequest
+from ..domain.generation import BackendState, GenerationEvent, GenerationRequest
 from ..domain.idempotency import KeyUse
 from ..domain.model import Modality, Model, ModelStatus
 from ..domain.session import HeldState, Session, SessionErased, SessionEvent, SessionStatus
@@ -42,6 +42,13 @@ class Generator(Protocol):
         before any output, for a `request.state` that it does not know or cannot go on from.
         """
         ...
+
+    async def forget(self, state: BackendState) -> None:
+        """Delete what the backend keeps of a state that it gave, if it keeps anything; twice is the same as once.
+
+        Raises:
+            GatewayError: it may still be there.
+        """
 
     async def close(self) -> None:
         """Let go of every connection and process."""
@@ -206,7 +213,8 @@ class Verification:
 class Erasure:
     """What was removed of a session: its key, its title and metadata, and so many idempotency keys and state tokens.
 
-    `events` stay, with the hash of the last: who did what and when, and nothing of what was said.
+    `events` stay, with the hash of the last: who did what and when, and nothing of what was said. So many
+    `backend_states` were deleted by the backends that gave them; `backend_states_left` may still be there.
     """
 
     session_id: str
@@ -215,6 +223,8 @@ class Erasure:
     head: str
     idempotency_keys: int
     state_tokens: int
+    backend_states: int = 0
+    backend_states_left: int = 0
 
 
 @frozen(kw_only=True)

@@ -9,7 +9,14 @@ from attrs import define, evolve, field, frozen
 
 from ..domain import session as rules
 from ..domain.access import Principal
-from ..domain.errors import GatewayError, IdempotencyInProgress, SessionErased, StoreUnavailable, VersionConflict
+from ..domain.errors import (
+    GatewayError,
+    IdempotencyInProgress,
+    NotFound,
+    SessionErased,
+    StoreUnavailable,
+    VersionConflict,
+)
 from ..domain.idempotency import IdempotencyKey, KeyUse
 from ..domain.model import Modality
 from ..domain.session import ContextPolicy, HeldState, Session, SessionEvent, SessionOpened
@@ -17,6 +24,7 @@ from .catalog import Catalog
 from .ports import (
     Clock,
     Erasure,
+    Generator,
     IdFactory,
     Provenance,
     RecordedEvent,
@@ -58,6 +66,7 @@ class Sessions:
     """The life of sessions, other than their turns. Whoever did not open a session does not learn that it exists."""
 
     store: SessionStore
+    generators: Mapping[str, Generator]
     catalog: Catalog
     locks: SessionLocks
     clock: Clock
@@ -187,7 +196,25 @@ class Sessions:
             session = await self.get(session_id, principal)
             rules.expect_version(session, version)
             (erased,) = rules.erase(session, at=self.clock())
-            return await to_its_end(self.store.erase(session, erased, _provenance(principal, request_id)))
+            return await to_its_end(self._erase(session, erased, _provenance(principal, request_id)))
+
+    async def _erase(self, session: Session, erased: rules.SessionErased, provenance: Provenance) -> Erasure:
+        """Have the backends forget first: once the session is erased, nobody knows any more what they keep."""
+        kept = [held for held in await self.store.states(session.id) if held.backend]
+        left = 0
+        for held in kept:
+            try:
+                await self._forget(held)
+            except GatewayError:  # told in the receipt; the rest is erased all the same
+                left += 1
+        erasure = await self.store.erase(session, erased, provenance)
+        return evolve(erasure, backend_states=len(kept) - left, backend_states_left=left)
+
+    async def _forget(self, held: HeldState) -> None:
+        generator = self.generators.get(held.state.provider)
+        if generator is None or held.backend is None:
+            raise NotFound.of("provider", held.state.provider)
+        await generator.forget(held.backend)
 
     async def history(
         self, session_id: str, principal: Principal, *, after: int = 0, limit: int | None = None

@@ -202,7 +202,7 @@ class Container(containers.DeclarativeContainer):
     catalog = providers.Singleton(_catalog, settings, model_folder, runners, remotes)
     locks = providers.Singleton(SessionLocks, settings.provided.sessions.busy_wait_s)
     sessions = providers.Singleton(
-        Sessions, store=session_store, catalog=catalog, locks=locks, clock=clock, new_id=new_id
+        Sessions, store=session_store, generators=generators, catalog=catalog, locks=locks, clock=clock, new_id=new_id
     )
     exports = providers.Singleton(
         Exports,

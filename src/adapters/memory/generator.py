@@ -29,8 +29,8 @@ COUNTING: Final = "one two three four five six seven eight nine ten eleven twelv
 class ScriptedGenerator:
     """Answers with a text, or with what a function makes of the request; a word and the space after it are one token.
 
-    With `remembers` it gives a state after each answer, and goes on from those that it gave until it is told to
-    `forget` them. With `failure` it raises that, after `fails_after` tokens. With `gate` it waits for that event before
+    With `remembers` it gives a state after each answer, and goes on from those that it gave; `states` are the values of
+    those. With `failure` it raises that, after `fails_after` tokens. With `gate` it waits for that event before
     every token. `requests` has what it was asked, `tokens` counts what it gave out, `running` those at work, and
     `closed` says whether it was closed.
     """
@@ -44,12 +44,12 @@ class ScriptedGenerator:
     tokens: int = field(init=False, default=0)
     running: int = field(init=False, default=0)
     closed: bool = field(init=False, default=False)
-    _states: set[str] = field(init=False, factory=set)
+    states: set[str] = field(init=False, factory=set)
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """Give the answer token by token, `max_tokens` at most."""
         self.requests.append(request)
-        if request.state and request.state.value not in self._states:
+        if request.state and request.state.value not in self.states:
             raise StateTokenRefused(detail="The scripted generator does not remember that state.")
         self.running += 1
         try:
@@ -66,16 +66,18 @@ class ScriptedGenerator:
         finally:
             self.running -= 1
 
-    def forget(self) -> None:
-        """Go on from no state that it gave."""
-        self._states.clear()
+    async def forget(self, state: BackendState) -> None:
+        """Go on from it no more; raises `failure`, if there is one."""
+        if self.failure is not None:
+            raise self.failure
+        self.states.discard(state.value)
 
     async def close(self) -> None:
         """Remember that it was closed."""
         self.closed = True
 
     def _remembered(self, request: GenerationRequest) -> BackendState:
-        self._states.add(request.id)
+        self.states.add(request.id)
         return BackendState(kind="scripted.answer", value=request.id)
 
     async def _may_go_on(self, given: int) -> None:

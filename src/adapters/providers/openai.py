@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from ...domain.errors import ProviderBadResponse, ProviderTimeout, StateTokenRefused, StreamInterrupted
-from ...domain.generation import GenerationEvent, GenerationRequest, Started
+from ...domain.generation import BackendState, GenerationEvent, GenerationRequest, Started
 from ...domain.model import Modality, Model
 from ...domain.parameters import TEXT_PARAMETERS
 from .event_stream import EventStream, EventTooLarge
@@ -89,6 +89,9 @@ class OpenAIProvider:
         if request.state:
             raise StateTokenRefused(detail="This provider keeps no states.")
         return self._streamed(request) if request.stream else self._whole(request)
+
+    async def forget(self, state: BackendState) -> None:
+        """Nothing to do: it keeps no states."""
 
     async def close(self) -> None:
         """Close every connection."""

@@ -11,7 +11,7 @@ import structlog
 from attrs import define, field, frozen
 
 from ...domain.errors import Draining, ModelNotFound, Overloaded, RunnerOutOfMemory, StateTokenRefused
-from ...domain.generation import GenerationEvent, GenerationRequest, Started
+from ...domain.generation import BackendState, GenerationEvent, GenerationRequest, Started
 from ...domain.model import Model, ModelStatus
 from .admission import Admission
 from .engine import EngineOptions
@@ -124,6 +124,9 @@ class LocalRunners:
                         yield event
         finally:
             self._left(place)
+
+    async def forget(self, state: BackendState) -> None:
+        """Nothing to do: no state is kept."""
 
     def status(self, model_id: str) -> ModelStatus:
         """`available`, `loading` or `loaded`."""

@@ -33,8 +33,8 @@ class WrappedKeys(Protocol):
     def put(self, keys: Mapping[str, bytes]) -> None:
         """Keep the keys of sessions, but for those that have one or had one that was destroyed."""
 
-    def get(self, session_id: str) -> bytes | None:
-        """The session's key; None if there never was one, or if it is destroyed."""
+    def get(self, session_ids: Collection[str]) -> Mapping[str, bytes]:
+        """The keys of these sessions; without those that never had one, or whose key is destroyed."""
         ...
 
     def destroy(self, session_ids: Collection[str]) -> None:
@@ -57,11 +57,12 @@ class Keyring:
 
     def get(self, session_id: str) -> bytes | None:
         """The session's key; None if there never was one, or if it is destroyed."""
-        wrapped = self._wrapped.get(session_id)
-        if wrapped is None:
-            return None
+        return self.several((session_id,)).get(session_id)
+
+    def several(self, session_ids: Collection[str]) -> dict[str, bytes]:
+        """The keys of these sessions; without those that never had one, or whose key is destroyed."""
         try:
-            return unseal(self._master, wrapped, session_id.encode())
+            return {it: unseal(self._master, key, it.encode()) for it, key in self._wrapped.get(session_ids).items()}
         except InvalidTag as exc:
             raise GatewayError(
                 detail="The key of a session cannot be unwrapped: this is not its master key, or it was altered."

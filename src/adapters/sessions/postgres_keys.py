@@ -13,6 +13,7 @@ from .master_key import master_key_in, master_key_of
 from .postgres import SessionDatastore
 
 _PUT = "INSERT INTO session_keys SELECT * FROM unnest(%s::text[], %s::bytea[]) ON CONFLICT DO NOTHING"
+_GET = "SELECT session_id, wrapped FROM session_keys WHERE session_id = ANY(%s) AND wrapped IS NOT NULL"
 _DESTROY = """
 INSERT INTO session_keys SELECT unnest(%s::text[]), NULL
 ON CONFLICT (session_id) DO UPDATE SET wrapped = NULL WHERE session_keys.wrapped IS NOT NULL"""
@@ -29,10 +30,9 @@ class PostgresKeys:
         """Keep keys, but for those of sessions that have or had one."""
         self._datastore.run(_PUT, (list(keys), list(keys.values())))
 
-    def get(self, session_id: str) -> bytes | None:
-        """The session's key, if it has one."""
-        found = self._datastore.run("SELECT wrapped FROM session_keys WHERE session_id = %s", (session_id,))
-        return found[0]["wrapped"] if found else None
+    def get(self, session_ids: Collection[str]) -> dict[str, bytes]:
+        """The keys of these sessions; those that there are."""
+        return {it["session_id"]: it["wrapped"] for it in self._datastore.run(_GET, (list(session_ids),))}
 
     def destroy(self, session_ids: Collection[str]) -> None:
         """Overwrite these keys."""

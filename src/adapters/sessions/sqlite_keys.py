@@ -6,6 +6,7 @@ from pathlib import Path
 from threading import Lock
 
 _TABLE = "CREATE TABLE IF NOT EXISTS keys (session_id TEXT PRIMARY KEY, wrapped BLOB) WITHOUT ROWID"  # NULL: destroyed
+_GET = "SELECT session_id, wrapped FROM keys WHERE session_id IN ({places}) AND wrapped IS NOT NULL"
 _DESTROY = (
     "INSERT INTO keys VALUES (?, NULL) ON CONFLICT (session_id) DO UPDATE SET wrapped = NULL WHERE wrapped IS NOT NULL"
 )
@@ -30,11 +31,12 @@ class SqliteKeys:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", list(keys.items()))
 
-    def get(self, session_id: str) -> bytes | None:
-        """The session's key, if it has one."""
+    def get(self, session_ids: Collection[str]) -> dict[str, bytes]:
+        """The keys of these sessions; those that there are."""
+        places = ", ".join("?" * len(session_ids))
         with self._lock:
-            row = self._connection.execute("SELECT wrapped FROM keys WHERE session_id = ?", (session_id,)).fetchone()
-        return row[0] if row else None
+            found = self._connection.execute(_GET.format(places=places), tuple(session_ids)).fetchall()
+        return dict(found)
 
     def destroy(self, session_ids: Collection[str]) -> None:
         """Overwrite these keys."""

@@ -125,10 +125,11 @@ class SessionWriter:
     def _write(self, batch: Sequence[tuple[Append, Future[Session]]]) -> None:
         rows = self._recorder.rows_of([append.session.id for append, _ in batch])
         self._keyring.create(*(append.session.id for append, _ in batch if _opens(append, rows.get(append.session.id))))
+        keys = self._keyring.several([append.session.id for append, _ in batch])
         prepared = []
         for append, done in batch:
             try:
-                entry, session = self._prepare(append, rows.get(append.session.id))
+                entry, session = self._prepare(append, rows.get(append.session.id), keys.get(append.session.id))
             except errors.GatewayError as error:
                 done.set_exception(error)
                 continue
@@ -155,7 +156,7 @@ class SessionWriter:
         for it in prepared:
             it.done.set_result(it.session)
 
-    def _prepare(self, append: Append, row: ListRow | None) -> tuple[Entry | None, Session]:
+    def _prepare(self, append: Append, row: ListRow | None, key: bytes | None) -> tuple[Entry | None, Session]:
         session = append.session
         if row and row.status == SessionStatus.ERASED:
             raise was_erased(row)
@@ -163,7 +164,6 @@ class SessionWriter:
             raise _moved_on(session)
         if not append.events:
             return None, session
-        key = self._keyring.get(session.id)
         if key is None:
             raise was_erased(row) if row else NotFound.of("session", session.id)
         mapper, stored, tip = SessionMapper(key), list[StoredEvent](), row.tip if row else ""

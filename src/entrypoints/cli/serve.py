@@ -3,6 +3,7 @@
 import gc
 import os
 import socket
+import sys
 from types import FrameType
 
 import uvicorn
@@ -14,6 +15,9 @@ from ..container import Service, create_service, start_logging
 from ..settings import Settings, SettingsError, require_loopback
 
 BACKLOG = 2048
+SWITCH_S = 0.001
+"""How long another thread may keep the interpreter from the event loop: Python's own 5 ms shows in the lag of streams
+while sessions are written (`benchmarks.turns`)."""
 
 
 def serve(settings: Settings) -> None:
@@ -58,6 +62,7 @@ class Server(uvicorn.Server):
         """Start, then greet."""
         await super().startup(sockets)
         _spare_the_collector()
+        sys.setswitchinterval(SWITCH_S)
         if self.started and self._greeting_url:
             await greet(self._service.catalog, self._greeting_url)
 

@@ -63,7 +63,14 @@ class World:
         )
         self.services = Services(
             catalog=catalog,
-            sessions=Sessions(store=self.store, catalog=catalog, locks=locks, clock=clock, new_id=new_id),
+            sessions=Sessions(
+                store=self.store,
+                generators={"local": self.generator},
+                catalog=catalog,
+                locks=locks,
+                clock=clock,
+                new_id=new_id,
+            ),
             exports=Exports(archive=self.store, signer=SigningKey(Path(keys)), formats=FORMATS, clock=clock),
             generate=Generate(
                 catalog=catalog,

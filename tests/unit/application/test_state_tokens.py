@@ -9,6 +9,8 @@ from pluggably.adapters.system import now
 from pluggably.domain.access import Principal
 from pluggably.domain.errors import (
     InvalidRequest,
+    ProviderUnreachable,
+    SessionErased,
     StateTokenExpired,
     StateTokenInvalid,
     StateTokenMismatch,
@@ -155,7 +157,7 @@ async def test_a_backends_state_is_refused_to_another_model(remembering):
 async def test_a_state_that_the_backend_forgot_is_an_error(remembering):
     session_id = await remembering.open()
     token = (await remembering.ask("One", session_id=session_id)).state_token
-    remembering.generator.forget()
+    remembering.generator.states.clear()
     with pytest.raises(StateTokenRefused):
         await remembering.ask("Two", state_token=token)
     turns = (await remembering.session(session_id)).turns
@@ -174,7 +176,7 @@ async def test_auto_goes_on_from_the_newest_state(remembering):
 async def test_auto_tells_the_history_where_the_backend_forgot_and_says_so(remembering):
     session_id = await remembering.open()
     await remembering.ask("One", session_id=session_id)
-    remembering.generator.forget()
+    remembering.generator.states.clear()
     assert (await remembering.ask("Two", session_id=session_id, state_token="auto")).state_token
     assert remembering.generator.requests[-1].state is None
     assert said_to(remembering) == ["One", "Yes.", "Two"]
@@ -230,6 +232,26 @@ async def test_a_token_dies_with_its_session(world):
     assert receipt.state_tokens == 1
     with pytest.raises(StateTokenInvalid):
         await world.ask(state_token=token)
+
+
+async def test_a_backend_forgets_the_states_of_an_erased_session(remembering):
+    kept, erased = await remembering.open(), await remembering.open()
+    for session_id in (kept, erased, erased):
+        await remembering.ask(session_id=session_id)
+    receipt = await remembering.sessions.erase(erased, remembering.principal, "req", None)
+    assert (receipt.backend_states, receipt.backend_states_left) == (2, 0)
+    state = (await remembering.store.states(kept))[0].backend
+    assert remembering.generator.states == {state.value}
+
+
+async def test_a_receipt_tells_of_states_that_a_backend_would_not_forget(remembering):
+    session_id = await remembering.open()
+    await remembering.ask(session_id=session_id)
+    remembering.generator.failure = ProviderUnreachable()
+    receipt = await remembering.sessions.erase(session_id, remembering.principal, "req", None)
+    assert (receipt.backend_states, receipt.backend_states_left) == (0, 1)
+    with pytest.raises(SessionErased):
+        await remembering.session(session_id)
 
 
 async def test_what_ends_a_turn_was_caused_by_its_beginning(world):

@@ -36,7 +36,9 @@ class World:
         self.store = MemorySessionStore()
         new_id, locks = IdSequence(), SessionLocks(wait_s)
         catalog = Catalog(sources=[ListedModels([TINY, OTHER])], runners=Idle(), defaults={Modality.TEXT: "tiny"})
-        self.sessions = Sessions(store=self.store, catalog=catalog, locks=locks, clock=clock, new_id=new_id)
+        self.sessions = Sessions(
+            store=self.store, generators={"local": generator}, catalog=catalog, locks=locks, clock=clock, new_id=new_id
+        )
         self.generate = Generate(
             catalog=catalog,
             generators={"local": generator},
