@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from attrs import field, frozen
 
 from .model import Modality, Model
-from .parameters import TextParameters
+from .parameters import Parameters
+
+P = TypeVar("P", bound=Parameters)
 
 
 class Role(StrEnum):
@@ -51,7 +53,43 @@ class ToolResultPart:
     text: str
 
 
-Part = TextPart | ImagePart | ToolCallPart | ToolResultPart
+Use = Literal["image", "mask"]
+"""What a picture is for: to be seen or changed, or to say where to change another one (white: here)."""
+
+
+@frozen(kw_only=True)
+class ArtifactPart:
+    """A file that the gateway keeps, by the id of its artifact; what it is stands here too, so that events say it."""
+
+    artifact_id: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    use: Use = "image"
+
+
+Part = TextPart | ImagePart | ToolCallPart | ToolResultPart | ArtifactPart
+
+
+@frozen(kw_only=True)
+class InputFile:
+    """A file on this machine that a generator reads."""
+
+    path: str
+    media_type: str
+    use: Use = "image"
+
+
+@frozen(kw_only=True)
+class OutputFile:
+    """A file that a generator made in the request's workspace; whoever gets `Completed` may move it.
+
+    `facts` are what is known of it: `width` and `height` in pixels; `vertices`, `faces` and `bounds` of a mesh.
+    """
+
+    path: str
+    media_type: str
+    facts: Mapping[str, Any] = field(factory=dict)
 
 
 @frozen
@@ -91,17 +129,26 @@ class GenerationRequest:
     `messages` is the whole conversation, oldest first. `state` is one that the same model gave with an earlier
     `Completed`, to go on from. `session_id` is a hint that the next request with the same one will begin with the same
     messages. `stream`: the client wants deltas as they come; without it a generator may answer
-    with `Started` and `Completed` alone.
+    with `Started` and `Completed` alone. `files` are what the request shows: pictures, and a mask where one is to be
+    painted into. `workspace` is a folder of this request's own, in which a generator leaves the files that it makes.
     """
 
     id: str
     modality: Modality
     model: Model
     messages: tuple[Message, ...]
-    parameters: TextParameters
+    parameters: Parameters
     stream: bool = True
     session_id: str | None = None
     state: BackendState | None = None
+    files: tuple[InputFile, ...] = ()
+    workspace: str | None = None
+
+    def parameters_as(self, kind: type[P]) -> P:
+        """The parameters, which a generator of that modality knows to be of this kind."""
+        if not isinstance(self.parameters, kind):
+            raise TypeError(f"a request for {self.modality} has no {kind.__name__}")
+        return self.parameters
 
 
 class FinishReason(StrEnum):
@@ -153,16 +200,17 @@ class ToolCallDelta:
 
 @frozen
 class Progress:
-    """How far work that has steps has come."""
+    """How far work that has steps has come; `preview` is a small PNG of what there is, if one was asked for."""
 
     step: int
     steps: int
     eta_s: float | None = None
+    preview: bytes | None = None
 
 
 @frozen(kw_only=True)
 class Completed:
-    """The end, and the whole: `output` holds all that the deltas brought.
+    """The end, and the whole: `output` holds all that the deltas brought, `files` what was made besides.
 
     `resolved_model` is what the backend says it ran, where that is more exact than what was asked for. `state` is what
     the next request can go on from, if the backend has such a thing.
@@ -174,6 +222,7 @@ class Completed:
     seed: int | None = None
     resolved_model: str | None = None
     state: BackendState | None = None
+    files: tuple[OutputFile, ...] = ()
 
 
 GenerationEvent = Started | TextDelta | ToolCallDelta | Progress | Completed

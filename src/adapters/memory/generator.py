@@ -19,6 +19,7 @@ from ...domain.generation import (
     TextPart,
     Usage,
 )
+from ...domain.parameters import TextParameters
 
 Answer = str | Callable[[GenerationRequest], str]
 
@@ -55,7 +56,7 @@ class ScriptedGenerator:
         try:
             yield Started()
             words = tokens(self.answer if isinstance(self.answer, str) else self.answer(request))
-            allowed = words[: request.parameters.max_tokens]
+            allowed = words[: request.parameters_as(TextParameters).max_tokens]
             for given, word in enumerate(allowed):
                 await self._may_go_on(given)
                 self.tokens += 1
@@ -102,6 +103,6 @@ def _completed(request: GenerationRequest, given: list[str], *, cut: bool, state
             output_tokens=len(given),
             source="runner",
         ),
-        seed=request.parameters.seed,
+        seed=request.parameters_as(TextParameters).seed,
         state=state,
     )

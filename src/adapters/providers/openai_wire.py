@@ -11,6 +11,7 @@ from attrs import define, field
 
 from ...domain.errors import GatewayError, ProviderBadResponse, ProviderError, StreamInterrupted
 from ...domain.generation import (
+    ArtifactPart,
     Completed,
     FinishReason,
     GenerationRequest,
@@ -284,5 +285,5 @@ def _size(part: Part) -> int:
             return len(text.encode())
         case ToolCallPart(_, name, arguments):
             return len(name.encode()) + len(arguments.encode())
-        case ImagePart():
+        case ImagePart() | ArtifactPart():
             return 0

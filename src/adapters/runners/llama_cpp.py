@@ -42,7 +42,7 @@ from ...domain.generation import (
     TextPart,
     Usage,
 )
-from ...domain.parameters import given
+from ...domain.parameters import TextParameters, given
 from .engine import Emit, EngineOptions, Stopped
 from .shared_context import SharedContext, shared_tokens
 
@@ -243,7 +243,7 @@ def crowded_out() -> Overloaded:
 
 def refused(request: GenerationRequest) -> InvalidRequest:
     """The error for a request that the server does not begin to work on."""
-    if request.parameters.response_format:
+    if request.parameters_as(TextParameters).response_format:
         return InvalidRequest.at(
             "/parameters/response_format", "no grammar can be made of this schema, or the model's template refuses it"
         )

@@ -71,19 +71,20 @@ class TransformersTextEngine:
 
     def generate(self, request: GenerationRequest, emit: Emit, stopped: Stopped) -> None:
         """Answer the conversation with the model's own chat template."""
-        check(request.parameters)
+        parameters = request.parameters_as(TextParameters)
+        check(parameters)
         prompt = self._encode(request.messages)
         room = self._room(prompt)
         reply = Reply(
             emit if request.stream else _discard,
             decoder=self._tokenizer.backend_tokenizer,
             end_tokens=self._end_tokens,
-            stop=request.parameters.stop or (),
+            stop=parameters.stop or (),
         )
         with self._batch.work(
             prompt,
-            Sampling.resolve(request.parameters, self.model.generation_config),
-            max_tokens=min(room, request.parameters.max_tokens or room),
+            Sampling.resolve(parameters, self.model.generation_config),
+            max_tokens=min(room, parameters.max_tokens or room),
             end_tokens=self._end_tokens,
         ) as work:
             for token in work.tokens(stopped):

@@ -16,7 +16,7 @@ from cattrs.strategies import configure_tagged_union
 
 from ...domain.errors import GatewayError, InvalidRequest, RunnerCrashed, RunnerOutOfMemory, Violation
 from ...domain.generation import GenerationEvent, GenerationRequest, Part
-from ...domain.parameters import TextParameters, given
+from ...domain.parameters import ImageParameters, Model3DParameters, Parameters, TextParameters, given
 from .engine import EngineOptions
 
 LENGTH = struct.Struct(">I")
@@ -155,18 +155,22 @@ def _tree(error: type[GatewayError]) -> Iterator[type[GatewayError]]:
 def _new_converter() -> Converter:
     converter = Converter()
     converter.register_structure_hook(datetime, lambda value, _: value)  # MessagePack has a type of its own for it
-    converter.register_unstructure_hook(TextParameters, given)
-    converter.register_structure_hook(TextParameters, lambda value, _: _parameters(value))
+    converter.register_unstructure_hook(Parameters, lambda it: [type(it).__name__, given(it)])
+    converter.register_structure_hook(Parameters, lambda value, _: _parameters(*value))
+    converter.register_structure_hook_func(lambda kind: kind is Any, lambda value, _: value)
     for union in (Part, GenerationEvent, Frame):
         configure_tagged_union(union, converter)
     return converter
 
 
-def _parameters(given: dict[str, Any]) -> TextParameters:
+def _parameters(kind: str, given: dict[str, Any]) -> Parameters:
     values: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in given.items()}
-    return TextParameters(**values)
+    return _PARAMETERS[kind](**values)
 
 
+_PARAMETERS: dict[str, type[Parameters]] = {
+    kind.__name__: kind for kind in (TextParameters, ImageParameters, Model3DParameters)
+}
 _ERRORS = {error.code: error for error in reversed(tuple(_tree(GatewayError)))}
 """By code; the tree's inner classes share the root's code, which stays the root's."""
 _converter = _new_converter()

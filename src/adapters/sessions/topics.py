@@ -14,7 +14,7 @@ from cattrs.errors import BaseValidationError
 from cattrs.strategies import configure_tagged_union
 
 from ...domain.errors import GatewayError
-from ...domain.generation import ImagePart, Part, TextPart, ToolCallPart, ToolResultPart
+from ...domain.generation import ArtifactPart, ImagePart, Part, TextPart, ToolCallPart, ToolResultPart
 from ...domain.session import (
     ContextCut,
     SessionArchived,
@@ -85,6 +85,7 @@ PART_TAGS: dict[type[Part], str] = {
     ImagePart: "image",
     ToolCallPart: "tool_call",
     ToolResultPart: "tool_result",
+    ArtifactPart: "artifact",
 }
 
 _TOPIC_OF = {event_class: topic for topic, event_class in TOPICS.items()}

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from attrs import frozen
 
-from ..generation import ImagePart, Message, Part, Role, ToolCallPart
+from ..generation import ArtifactPart, ImagePart, Message, Part, Role, ToolCallPart
 from .turn import Turn
 
 
@@ -71,8 +71,8 @@ def _answers_a_tool(messages: Sequence[Message]) -> bool:
 
 
 def _bytes(part: Part) -> int:
-    if isinstance(part, ImagePart):
-        return 0  # what a picture costs has nothing to do with the length of its URL
+    if isinstance(part, ImagePart | ArtifactPart):
+        return 0  # what a picture costs has nothing to do with the length of its address
     if isinstance(part, ToolCallPart):
         return len(part.name.encode()) + len(part.arguments.encode())
     return len(part.text.encode())

@@ -5,6 +5,7 @@ from typing import Any
 from attrs import asdict
 
 from ...domain.generation import (
+    ArtifactPart,
     Generation,
     ImagePart,
     Message,
@@ -59,6 +60,15 @@ def part_object(part: Part) -> dict[str, Any]:
             return {"type": "text", "text": text}
         case ImagePart(url):
             return {"type": "image", "url": url}
+        case ArtifactPart():
+            return {
+                "type": "artifact",
+                "artifact_id": part.artifact_id,
+                "media_type": part.media_type,
+                "size_bytes": part.size_bytes,
+                "sha256": part.sha256,
+                "use": part.use,
+            }
         case ToolCallPart():
             return {"type": "tool_call", "id": part.id, "name": part.name, "arguments": part.arguments}
         case ToolResultPart():

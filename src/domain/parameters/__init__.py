@@ -1,0 +1,24 @@
+"""The one declaration of every generation parameter: its type, range, unit, description and examples.
+
+Validation, the parameter documentation and the OpenAPI schema are all read from these classes, so that what is
+documented is what is checked. `None` means "not given": the model's own default applies. Which of them a model honours
+is said by `Model.parameters`.
+"""
+
+from .field import Field
+from .image import ImageParameters
+from .model_3d import Model3DParameters
+from .names import IMAGE_PARAMETERS, MODEL_3D_PARAMETERS, TEXT_PARAMETERS, Parameters, given
+from .text import TextParameters
+
+__all__ = [
+    "IMAGE_PARAMETERS",
+    "MODEL_3D_PARAMETERS",
+    "TEXT_PARAMETERS",
+    "Field",
+    "ImageParameters",
+    "Model3DParameters",
+    "Parameters",
+    "TextParameters",
+    "given",
+]

@@ -1,0 +1,26 @@
+"""The parameters of all modalities by their names."""
+
+from typing import Any
+
+from attrs import fields
+
+from .image import ImageParameters
+from .model_3d import Model3DParameters
+from .text import TextParameters
+
+Parameters = TextParameters | ImageParameters | Model3DParameters
+"""How to generate something: one class for each modality."""
+
+_NAMES: dict[type[Parameters], tuple[str, ...]] = {
+    kind: tuple(attribute.name for attribute in fields(kind))
+    for kind in (TextParameters, ImageParameters, Model3DParameters)
+}
+
+TEXT_PARAMETERS = frozenset(_NAMES[TextParameters])
+IMAGE_PARAMETERS = frozenset(_NAMES[ImageParameters])
+MODEL_3D_PARAMETERS = frozenset(_NAMES[Model3DParameters])
+
+
+def given(parameters: Parameters) -> dict[str, Any]:
+    """The parameters that the request names, by name."""
+    return {name: value for name in _NAMES[type(parameters)] if (value := getattr(parameters, name)) is not None}
