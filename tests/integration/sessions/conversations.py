@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Iterable
 
 from pluggably.application.ports import SessionStore
-from pluggably.domain.errors import StoreUnavailable, VersionConflict
+from pluggably.domain.errors import GatewayError, StoreUnavailable, VersionConflict
 from pluggably.domain.session import Session, fold
 
 from ...session_builders import ALICE, answer, ask, opened
@@ -29,10 +29,15 @@ async def converse(store: SessionStore, session_id: str, acknowledge: Callable[[
 
 
 async def lost(store: SessionStore, acknowledged: Iterable[str]) -> set[str]:
-    """The words that were acknowledged and are not there."""
+    """The words that were acknowledged and cannot be read any more."""
     missing = set(acknowledged)
     for session_id in {words.split()[0] for words in missing}:
-        missing -= said_in(await store.load(session_id))
+        try:
+            missing -= said_in(await store.load(session_id))
+        except StoreUnavailable:
+            raise
+        except GatewayError:  # its stream has a gap: none of it is given out
+            continue
     return missing
 
 
