@@ -10,12 +10,14 @@ from attrs import evolve
 from pluggably.adapters.audit.exporters import FORMATS
 from pluggably.adapters.audit.signing import SigningKey
 from pluggably.adapters.memory.generator import ScriptedGenerator
+from pluggably.adapters.system import new_state_token
 from pluggably.application.audit import Exports
 from pluggably.application.catalog import Catalog
 from pluggably.application.follow import follow
 from pluggably.application.generate import Generate, GenerateCommand
 from pluggably.application.ports import Erasure, RecordedEvent, SessionQuery, SessionStore, Verification
 from pluggably.application.sessions import OpenSession, Sessions
+from pluggably.application.state_tokens import StateTokens
 from pluggably.application.turns import SessionLocks, SessionTurns
 from pluggably.domain.access import Principal
 from pluggably.domain.errors import GatewayError
@@ -37,9 +39,12 @@ class Tenant:
         self._numbers: dict[str, itertools.count] = defaultdict(itertools.count)
         self.generator = ScriptedGenerator(answer=_repeat)
         turns = SessionTurns(store=store, clock=_noon, locks=locks)
-        self._sessions = Sessions(store=store, catalog=catalog, locks=locks, clock=_noon, new_id=self._new_id)
+        generators, states = {"local": self.generator}, StateTokens(store=store, new_token=new_state_token)
+        self._sessions = Sessions(
+            store=store, generators=generators, catalog=catalog, locks=locks, clock=_noon, new_id=self._new_id
+        )
         self._generate = Generate(
-            catalog=catalog, generators={"local": self.generator}, turns=turns, clock=_noon, new_id=self._new_id
+            catalog=catalog, generators=generators, turns=turns, states=states, clock=_noon, new_id=self._new_id
         )
         self._exports = Exports(archive=store, signer=SigningKey(folder), formats=FORMATS, clock=_noon)
 
@@ -124,7 +129,7 @@ def _repeat(request: GenerationRequest) -> str:
 def _lasting(told: object) -> object:
     match told:
         case Session():
-            told = evolve(told, turns=tuple(evolve(turn, attempts=(), timing=None) for turn in told.turns))
+            told = evolve(told, turns=[evolve(turn, attempts=(), timing=None, state=None) for turn in told.turns])
         case Generation():
             told = told.id, told.result.output, told.session
         case Verification() | Erasure():
