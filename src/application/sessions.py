@@ -176,11 +176,35 @@ class Sessions:
         """
         return await self._change(session_id, principal, request_id, version, rules.archive)
 
+    async def hold(
+        self, session_id: str, reason: str, principal: Principal, request_id: str, version: int | None
+    ) -> Session:
+        """Let nobody erase the session until it is released; holding it for the same reason twice is the same as once.
+
+        Raises:
+            NotFound, SessionErased, SessionBusy: as they say.
+            VersionConflict: the session is not at `version`.
+        """
+
+        def decide(session: Session, *, at: datetime) -> Sequence[SessionEvent]:
+            return rules.hold(session, reason, at=at)
+
+        return await self._change(session_id, principal, request_id, version, decide)
+
+    async def release(self, session_id: str, principal: Principal, request_id: str, version: int | None) -> Session:
+        """Let the session be erased again; releasing one that nobody holds changes nothing.
+
+        Raises:
+            NotFound, SessionErased, SessionBusy: as they say.
+            VersionConflict: the session is not at `version`.
+        """
+        return await self._change(session_id, principal, request_id, version, rules.release)
+
     async def erase(self, session_id: str, principal: Principal, request_id: str, version: int | None) -> Erasure:
         """Destroy a session's content for ever. That it was there, and who did what when, stays for the audit.
 
         Raises:
-            NotFound, SessionErased, SessionBusy: as they say.
+            NotFound, SessionErased, SessionBusy, SessionOnHold: as they say.
             VersionConflict: the session is not at `version`.
         """
         async with self.locks.hold(session_id, principal.id):
