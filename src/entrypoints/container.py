@@ -20,10 +20,13 @@ from ..application.catalog import Catalog
 from ..application.downloads import Downloads
 from ..application.generate import Generate
 from ..application.ports import Generator, ModelSource, RunnerStatus, SessionStore
+from ..application.retention import Retention
 from ..application.sessions import Sessions
 from ..application.turns import SessionLocks, SessionTurns
 from ..domain.model import LOCAL
+from ..domain.retention import RetentionPolicy
 from .plugins import adapter_path, load_adapter
+from .retention import ScheduledRetention
 from .settings import ProviderSettings, Settings, SettingsError
 from .sweep import InterruptedTurns
 
@@ -146,6 +149,13 @@ def _other_sessions(settings: Settings) -> SessionStore:
     return store
 
 
+def _retention_policy(settings: Settings) -> RetentionPolicy:
+    wanted = settings.sessions
+    return RetentionPolicy(
+        audit_days=None if wanted.audit_days < 0 else wanted.audit_days, token_days=wanted.token_days
+    )
+
+
 def _signer(settings: Settings) -> Signer:
     from ..adapters.audit.signing import SigningKey
 
@@ -203,6 +213,14 @@ class Container(containers.DeclarativeContainer):
     sessions = providers.Singleton(
         Sessions, store=session_store, catalog=catalog, locks=locks, clock=clock, new_id=new_id
     )
+    retention = providers.Singleton(
+        Retention,
+        store=session_store,
+        retained=session_store,
+        policy=providers.Callable(_retention_policy, settings),
+        locks=locks,
+        clock=clock,
+    )
     exports = providers.Singleton(
         Exports,
         archive=session_store,
@@ -231,6 +249,8 @@ async def running(container: Container) -> AsyncIterator[None]:
             stack.push_async_callback(generator.close)
         await stack.enter_async_context(InterruptedTurns(container.sessions()).being_ended())
         await container.catalog().refresh()
+        retention = ScheduledRetention(container.retention(), container.new_id())
+        await stack.enter_async_context(retention.being_carried_out(container.settings().sessions.retention_every_s))
         yield
 
 
@@ -257,6 +277,7 @@ def create_service(settings: Settings) -> Service:
         sessions=container.sessions(),
         catalog=container.catalog(),
         exports=container.exports(),
+        retention=container.retention(),
     )
     options = HttpOptions(
         body_limit_bytes=settings.server.body_limit_bytes,

@@ -19,10 +19,12 @@ from pluggably.adapters.system import IdSequence, now
 from pluggably.application.audit import Exports
 from pluggably.application.catalog import Catalog
 from pluggably.application.generate import Generate
+from pluggably.application.retention import Retention
 from pluggably.application.sessions import Sessions
 from pluggably.application.turns import SessionLocks, SessionTurns
 from pluggably.domain.generation import Started, TextDelta
 from pluggably.domain.model import Modality, ModelStatus
+from pluggably.domain.retention import RetentionPolicy
 from pluggably.entrypoints.http.app import create_app
 from pluggably.entrypoints.http.services import HttpOptions, Services
 from tests.builders import a_model
@@ -63,6 +65,9 @@ class World:
         self.services = Services(
             catalog=catalog,
             sessions=Sessions(store=self.store, catalog=catalog, locks=locks, clock=clock, new_id=new_id),
+            retention=Retention(
+                store=self.store, retained=self.store, policy=RetentionPolicy(), locks=locks, clock=clock
+            ),
             exports=Exports(archive=self.store, signer=SigningKey(Path(keys)), formats=FORMATS, clock=clock),
             generate=Generate(
                 catalog=catalog,
