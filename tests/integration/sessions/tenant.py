@@ -13,6 +13,7 @@ from pluggably.adapters.memory.generator import ScriptedGenerator
 from pluggably.adapters.system import new_state_token
 from pluggably.application.audit import Exports
 from pluggably.application.catalog import Catalog
+from pluggably.application.erasure import Eraser
 from pluggably.application.follow import follow
 from pluggably.application.generate import Generate, GenerateCommand
 from pluggably.application.ports import Erasure, RecordedEvent, SessionQuery, SessionStore, Verification
@@ -40,8 +41,9 @@ class Tenant:
         self.generator = ScriptedGenerator(answer=_repeat)
         turns = SessionTurns(store=store, clock=_noon, locks=locks)
         generators, states = {"local": self.generator}, StateTokens(store=store, new_token=new_state_token)
+        eraser = Eraser(store=store, generators=generators)
         self._sessions = Sessions(
-            store=store, generators=generators, catalog=catalog, locks=locks, clock=_noon, new_id=self._new_id
+            store=store, eraser=eraser, catalog=catalog, locks=locks, clock=_noon, new_id=self._new_id
         )
         self._generate = Generate(
             catalog=catalog, generators=generators, turns=turns, states=states, clock=_noon, new_id=self._new_id
