@@ -253,7 +253,7 @@ class SessionCursor:
 
 @frozen(kw_only=True)
 class SessionSummary:
-    """A session as a list shows it."""
+    """A session as a list shows it; `hold` is the reason for which it must not be erased, if there is one."""
 
     id: str
     owner: str
@@ -265,6 +265,7 @@ class SessionSummary:
     metadata: dict[str, str]
     created_at: datetime
     last_activity_at: datetime
+    hold: str | None = None
 
 
 @frozen(kw_only=True)

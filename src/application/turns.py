@@ -190,7 +190,9 @@ async def load_owned(
         SessionErased: it was theirs.
     """
     try:
-        return owned(await store.load(session_id, at_version=at_version), principal_id)
+        session = owned(await store.load(session_id), principal_id)
+        # Asked only now: which versions there are is not for others to know either.
+        return session if at_version is None else await store.load(session_id, at_version=at_version)
     except SessionErased as error:
         if error.owner != principal_id:
             raise NotFound.of("session", session_id) from error

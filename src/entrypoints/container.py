@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,17 @@ from ..adapters.system import IdSequence, new_state_token, now
 from ..application.audit import Exporter, ExportReader, Exports, Signer
 from ..application.catalog import Catalog
 from ..application.downloads import Downloads
+from ..application.erasure import Eraser
 from ..application.generate import Generate
 from ..application.ports import Generator, ModelSource, RunnerStatus, SessionStore
+from ..application.retention import Retention
 from ..application.sessions import Sessions
 from ..application.state_tokens import StateTokens
 from ..application.turns import SessionLocks, SessionTurns
 from ..domain.model import LOCAL
+from ..domain.retention import RetentionPolicy
 from .plugins import adapter_path, load_adapter
+from .retention import ScheduledRetention
 from .settings import ProviderSettings, Settings, SettingsError
 from .sweep import InterruptedTurns
 
@@ -147,6 +152,17 @@ def _other_sessions(settings: Settings) -> SessionStore:
     return store
 
 
+def _retention_policy(settings: Settings) -> RetentionPolicy:
+    wanted = settings.sessions
+    return RetentionPolicy(
+        audit_days=None if wanted.audit_days < 0 else wanted.audit_days, token_days=wanted.token_days
+    )
+
+
+def _token_life(settings: Settings) -> timedelta:
+    return timedelta(days=settings.sessions.token_days)
+
+
 def _signer(settings: Settings) -> Signer:
     from ..adapters.audit.signing import SigningKey
 
@@ -201,8 +217,18 @@ class Container(containers.DeclarativeContainer):
     model_folder = providers.Singleton(_model_folder, settings, engines)
     catalog = providers.Singleton(_catalog, settings, model_folder, runners, remotes)
     locks = providers.Singleton(SessionLocks, settings.provided.sessions.busy_wait_s)
+    eraser = providers.Singleton(Eraser, store=session_store, generators=generators)
     sessions = providers.Singleton(
-        Sessions, store=session_store, generators=generators, catalog=catalog, locks=locks, clock=clock, new_id=new_id
+        Sessions, store=session_store, eraser=eraser, catalog=catalog, locks=locks, clock=clock, new_id=new_id
+    )
+    retention = providers.Singleton(
+        Retention,
+        store=session_store,
+        retained=session_store,
+        eraser=eraser,
+        policy=providers.Callable(_retention_policy, settings),
+        locks=locks,
+        clock=clock,
     )
     exports = providers.Singleton(
         Exports,
@@ -218,7 +244,12 @@ class Container(containers.DeclarativeContainer):
         locks=locks,
         max_events=settings.provided.sessions.max_events,
     )
-    states = providers.Singleton(StateTokens, store=session_store, new_token=providers.Object(new_state_token))
+    states = providers.Singleton(
+        StateTokens,
+        store=session_store,
+        new_token=providers.Object(new_state_token),
+        keep=providers.Callable(_token_life, settings),
+    )
     generate = providers.Singleton(
         Generate, catalog=catalog, generators=generators, turns=turns, states=states, clock=clock, new_id=new_id
     )
@@ -233,6 +264,8 @@ async def running(container: Container) -> AsyncIterator[None]:
             stack.push_async_callback(generator.close)
         await stack.enter_async_context(InterruptedTurns(container.sessions()).being_ended())
         await container.catalog().refresh()
+        retention = ScheduledRetention(container.retention(), container.new_id())
+        await stack.enter_async_context(retention.being_carried_out(container.settings().sessions.retention_every_s))
         yield
 
 
@@ -259,6 +292,7 @@ def create_service(settings: Settings) -> Service:
         sessions=container.sessions(),
         catalog=container.catalog(),
         exports=container.exports(),
+        retention=container.retention(),
     )
     options = HttpOptions(
         body_limit_bytes=settings.server.body_limit_bytes,

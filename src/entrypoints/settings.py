@@ -105,7 +105,7 @@ class RunnerSettings:
 
 @frozen(kw_only=True)
 class SessionSettings:
-    """Where sessions are kept."""
+    """Where sessions are kept, and how long."""
 
     store: Annotated[
         str,
@@ -135,6 +135,28 @@ class SessionSettings:
     max_events: Annotated[
         int, Field("How many events a session may have; then it goes on in another one.", 10, 1_000_000)
     ] = 10_000
+    audit_days: Annotated[
+        int,
+        Field(
+            "A session that was closed so long ago is erased, unless it is on hold; 0: at once, -1: never.",
+            -1,
+            36_500,
+            unit="days",
+        ),
+    ] = 184
+    token_days: Annotated[
+        int,
+        Field(
+            "How long the state tokens of a closed session are kept, at most as long as it; 0: not at all.",
+            0,
+            36_500,
+            unit="days",
+        ),
+    ] = 184
+    retention_every_s: Annotated[
+        int,
+        Field("How often is looked for what was kept long enough; 0: only on demand.", 0, 604_800, unit="seconds"),
+    ] = 3_600
 
 
 @frozen(kw_only=True)

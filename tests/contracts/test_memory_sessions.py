@@ -4,10 +4,11 @@ import pytest
 
 from pluggably.adapters.memory.sessions import MemorySessionStore
 
+from .retention_store import RetentionStoreContract
 from .session_store import SessionStoreContract
 
 
-class TestMemorySessionStore(SessionStoreContract):
+class TestMemorySessionStore(SessionStoreContract, RetentionStoreContract):
     @pytest.fixture
     def store(self) -> MemorySessionStore:
         return MemorySessionStore()

@@ -4,10 +4,11 @@ import pytest
 
 from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
 
+from .retention_store import RetentionStoreContract
 from .session_store import SessionStoreContract
 
 
-class TestSqliteSessions(SessionStoreContract):
+class TestSqliteSessions(SessionStoreContract, RetentionStoreContract):
     @pytest.fixture
     def stores(self, tmp_path):
         return [sqlite_sessions(tmp_path / "sessions")]

@@ -5,6 +5,7 @@ import pytest
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.providers.openai import OpenAIProvider
 from pluggably.adapters.sessions.store import EventSessionStore
+from pluggably.domain.retention import RetentionPolicy
 from pluggably.entrypoints.container import Container
 from pluggably.entrypoints.settings import SettingsError, load_settings
 
@@ -47,6 +48,19 @@ async def test_sqlite_is_the_default_store_and_memory_can_be_chosen(container):
 def test_a_store_from_outside_is_given_the_data_folder(container, tmp_path):
     store = container(f'[sessions]\nstore = "{__name__}:FolderlessStore"').session_store()
     assert store.folder == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "policy"),
+    [
+        ("", RetentionPolicy(audit_days=184, token_days=184)),
+        ("audit_days = 0\ntoken_days = 7", RetentionPolicy(audit_days=0, token_days=7)),
+        ("audit_days = -1", RetentionPolicy(audit_days=None)),
+    ],
+    ids=["default", "days", "for ever"],
+)
+def test_how_long_sessions_are_kept_is_a_setting(container, text, policy):
+    assert container(f'[sessions]\nstore = "memory"\n{text}').retention().policy == policy
 
 
 def test_a_provider_of_a_known_kind_is_built(container):

@@ -21,12 +21,13 @@ from ...application.ports import (
 from ...domain import errors
 from ...domain.errors import IdempotencyInProgress, NotFound, VersionConflict
 from ...domain.idempotency import KeyUse
+from ...domain.retention import RetainedSession, RetentionPolicy, due
 from ...domain.session import HeldState, Session, SessionErased, SessionEvent, apply, event_id, fold
 from ..system import now
 
 
 class MemorySessionStore:
-    """Implements `SessionStore`. The bytes that its chain is made over are those of `repr`."""
+    """Implements `SessionStore` and `RetentionStore`. The bytes that its chain is made over are those of `repr`."""
 
     def __init__(self) -> None:
         self._streams: dict[str, list[RecordedEvent]] = {}
@@ -108,13 +109,32 @@ class MemorySessionStore:
         self._stream(session_id)
         return tuple(held for held in self._states.values() if held.session_id == session_id)
 
+    async def overdue(
+        self, policy: RetentionPolicy, at: datetime, *, limit: int, after: str = ""
+    ) -> Sequence[RetainedSession]:
+        """The sessions of which something is due at that moment, in the order of their ids."""
+        known = map(self._retained, (self._sessions[it] for it in sorted(self._sessions) if it > after))
+        return tuple(islice((it for it in known if due(it, policy, at=at)), limit))
+
+    async def forget_states(self, session_id: str, *, expired_by: datetime | None = None) -> int:
+        """Delete the session's state tokens, unless it is held."""
+        if session_id not in self._sessions or self._sessions[session_id].hold is not None:
+            return 0
+        gone = [
+            held.state.digest
+            for held in await self.states(session_id)
+            if expired_by is None or held.state.expires_at <= expired_by
+        ]
+        for digest in gone:
+            del self._states[digest]
+        return len(gone)
+
     async def history(self, session_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[RecordedEvent]:
         """The stream as it was recorded."""
         return tuple(islice(self._stream(session_id), max(after, 0), None))[:limit]
 
-    async def record(self, session_id: str) -> SessionRecord:
-        """Refused: there are no stored bytes that anybody could check."""
-        self._stream(session_id)
+    async def record(self, session_id: str) -> SessionRecord:  # noqa: ARG002 - the port's signature
+        """Refused, whether or not there is such a session: there are no stored bytes that anybody could check."""
         raise NotFound(detail="Sessions that are kept in memory cannot be exported: use a store that lasts.")
 
     async def changed(self, session_id: str, version: int, timeout_s: float) -> bool:
@@ -157,6 +177,17 @@ class MemorySessionStore:
 
     async def close(self) -> None:
         """Nothing is held open."""
+
+    def _retained(self, session: Session) -> RetainedSession:
+        return RetainedSession(
+            id=session.id,
+            owner=session.owner,
+            closed_at=session.closed_at,
+            held=session.hold is not None,
+            first_expiry=min(
+                (it.state.expires_at for it in self._states.values() if it.session_id == session.id), default=None
+            ),
+        )
 
     def _running(self) -> Iterator[tuple[str, int]]:
         return ((it.id, it.active_turn.number) for it in self._sessions.values() if it.active_turn)
@@ -216,6 +247,7 @@ def _summary(session: Session) -> SessionSummary:
         metadata=dict(session.metadata),
         created_at=session.created_at,
         last_activity_at=session.last_activity_at,
+        hold=session.hold,
     )
 
 

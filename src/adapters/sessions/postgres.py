@@ -9,7 +9,8 @@ the second one meets what the first one stored, and the store looks whether it i
 What it cannot do: work through a pooler that shares one connection between transactions, as session settings are used.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from attrs import astuple, fields
@@ -23,9 +24,11 @@ from psycopg.rows import DictRow, dict_row
 from ...application.ports import SessionQuery
 from ...domain.errors import GatewayError
 from ...domain.idempotency import IdempotencyKey, KeyUse
+from ...domain.retention import RetainedSession, RetentionPolicy
 from ...domain.session import SessionStatus
 from .list_row import ListRow, microseconds
 from .recorder import Entry
+from .retention import overdue_statement, overdue_values, to_retained
 from .states import SealedState
 
 CONNECTION_WAIT_S = 2.0
@@ -56,6 +59,13 @@ _FORGET_KEYS = "DELETE FROM idempotency_keys WHERE session_id = %s"
 _PUT_STATE = "INSERT INTO session_states VALUES (%s, %s, %s, %s, %s)"
 _SELECT_STATES = "SELECT digest, session_id, turn, expires_at, sealed FROM session_states "
 _FORGET_STATES = "DELETE FROM session_states WHERE session_id = %s"
+_FORGET_EXPIRED = """
+WITH forgotten AS (
+    DELETE FROM session_states WHERE expires_at <= %s
+    AND session_id IN (SELECT id FROM session_list WHERE id = %s AND held = 0 FOR SHARE)  -- who holds it now, waits
+    RETURNING 1
+) SELECT count(*) AS states FROM forgotten"""
+_OVERDUE = overdue_statement("%({})s".format)
 _COUNT_KEYS = "SELECT count(*) AS keys FROM idempotency_keys WHERE session_id = %s"
 _FORGET_LABELS = "DELETE FROM session_labels WHERE session_id = %s"
 _PUT_LABELS = "INSERT INTO session_labels SELECT DISTINCT unnest(%s::bytea[]), %s"
@@ -113,7 +123,7 @@ class SessionDatastore(PostgresDatastore):
         return after_connect
 
     @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
-    def run(self, statement: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+    def run(self, statement: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[dict[str, Any]]:
         """Run one statement that may be run twice, durably, and fetch what it returns."""
         with self.get_connection() as connection, connection.cursor() as cursor:
             cursor.execute(statement.encode(), values)
@@ -171,6 +181,15 @@ class PostgresSessionRecorder(PostgresApplicationRecorder):
         """What the session's state tokens stand for, those of the first turn first."""
         found = self.datastore.run(_SELECT_STATES + "WHERE session_id = %s ORDER BY turn", (session_id,))
         return [SealedState(**columns) for columns in found]
+
+    def overdue(self, policy: RetentionPolicy, at: datetime, *, limit: int, after: str = "") -> list[RetainedSession]:
+        """The sessions of which something is due, in the order of their ids."""
+        found = self.datastore.run(_OVERDUE, overdue_values(policy, at, limit=limit, after=after))
+        return [to_retained(it["id"], it["owner"], it["closed_at"], it["first_expiry"]) for it in found]
+
+    def forget_states(self, session_id: str, expired_by: int) -> int:
+        """Delete what the session's state tokens stand for that expired by then, unless it is held."""
+        return int(self.datastore.run(_FORGET_EXPIRED, (expired_by, session_id))[0]["states"])
 
     def rows(self, query: SessionQuery, labels: Sequence[bytes] = ()) -> Iterator[ListRow]:
         """All rows that match and have all labels, last active first, from the cursor on, read `limit` at a time."""

@@ -1,6 +1,7 @@
 """What the store asks of a database: the library's recorder of events, and the tables that go with them."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from attrs import frozen
@@ -8,6 +9,7 @@ from eventsourcing.persistence import StoredEvent
 
 from ...application.ports import SessionQuery
 from ...domain.idempotency import KeyUse
+from ...domain.retention import RetainedSession, RetentionPolicy
 from .list_row import ListRow
 from .states import SealedState
 
@@ -69,6 +71,16 @@ class SessionRecorder(Protocol):
 
     def states_of(self, session_id: str) -> Sequence[SealedState]:
         """What the session's state tokens stand for, those of the first turn first."""
+        ...
+
+    def overdue(
+        self, policy: RetentionPolicy, at: datetime, *, limit: int, after: str = ""
+    ) -> Sequence[RetainedSession]:
+        """The sessions of which something is due, in the order of their ids, those following `after`."""
+        ...
+
+    def forget_states(self, session_id: str, expired_by: int) -> int:
+        """Delete what the session's state tokens stand for that expired by then, unless it is held; says how many."""
         ...
 
     def erased(self) -> Sequence[str]:

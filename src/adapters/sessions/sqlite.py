@@ -5,6 +5,7 @@ row id for the notification id; here it is a column that is never given twice. O
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,9 +22,11 @@ from eventsourcing.sqlite import (
 from ...application.ports import SessionQuery
 from ...domain.errors import GatewayError
 from ...domain.idempotency import IdempotencyKey, KeyUse
+from ...domain.retention import RetainedSession, RetentionPolicy
 from ...domain.session import SessionStatus
 from .list_row import ListRow, microseconds
 from .recorder import Entry
+from .retention import overdue_statement, overdue_values, to_retained
 from .states import SealedState
 
 _EVENTS: Final = """
@@ -119,6 +122,11 @@ _STATE_COLUMNS = tuple(attribute.name for attribute in fields(SealedState))
 _PUT_STATE = "INSERT INTO session_states VALUES (?, ?, ?, ?, ?)"
 _SELECT_STATES = f"SELECT {', '.join(_STATE_COLUMNS)} FROM session_states "  # noqa: S608 - names of our own
 _FORGET_STATES = "DELETE FROM session_states WHERE session_id = ?"
+_FORGET_EXPIRED = (
+    "DELETE FROM session_states WHERE expires_at <= ? "
+    "AND session_id IN (SELECT id FROM session_list WHERE id = ? AND held = 0)"
+)
+_OVERDUE = overdue_statement(":{}".format)
 
 
 class SqliteSessionRecorder(SQLiteApplicationRecorder):
@@ -212,6 +220,19 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
     def states_of(self, session_id: str) -> list[SealedState]:
         """What the session's state tokens stand for, those of the first turn first."""
         return self._states("WHERE session_id = ? ORDER BY turn", session_id)
+
+    def overdue(self, policy: RetentionPolicy, at: datetime, *, limit: int, after: str = "") -> list[RetainedSession]:
+        """The sessions of which something is due, in the order of their ids."""
+        with self.datastore.transaction(commit=False) as cursor:
+            cursor.execute(_OVERDUE, overdue_values(policy, at, limit=limit, after=after))
+            return [to_retained(*columns) for columns in cursor.fetchall()]
+
+    def forget_states(self, session_id: str, expired_by: int) -> int:
+        """Delete what the session's state tokens stand for that expired by then, unless it is held."""
+        with self.datastore.transaction(commit=True) as cursor:
+            cursor.execute(_FORGET_EXPIRED, (expired_by, session_id))
+            cursor.execute("SELECT changes()")
+            return int(cursor.fetchone()[0])
 
     def rows(self, query: SessionQuery, labels: Sequence[bytes] = ()) -> Iterator[ListRow]:
         """All rows that match and have all labels, last active first, from the cursor on, read `limit` at a time."""

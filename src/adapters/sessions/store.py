@@ -10,24 +10,30 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
+from datetime import datetime
 from typing import TypeVar
 
 from ...application.audit import SessionRecord
 from ...application.ports import Erasure, Provenance, RecordedEvent, SessionPage, SessionQuery, Verification
 from ...domain.errors import Draining, GatewayError
 from ...domain.idempotency import KeyUse
+from ...domain.retention import RetainedSession, RetentionPolicy
 from ...domain.session import HeldState, Session, SessionErased, SessionEvent
 from .arrivals import Arrivals
 from .keyring import Keyring
+from .list_row import microseconds
 from .reader import SessionReader
 from .recorder import SessionRecorder
 from .writer import Append, SessionWriter
 
 T = TypeVar("T")
 
+_ALL = 2**63 - 1
+"""A time, in microseconds, by which every state token has expired."""
+
 
 class EventSessionStore:
-    """Implements `SessionStore` and `SessionArchive`."""
+    """Implements `SessionStore`, `SessionArchive` and `RetentionStore`."""
 
     def __init__(
         self,
@@ -118,6 +124,17 @@ class EventSessionStore:
     async def active(self) -> Sequence[str]:
         """The ids of the sessions whose last turn has not ended, and never will: its process is gone."""
         return await self._run(lambda: self._reader.left_behind(self._instance))
+
+    async def overdue(
+        self, policy: RetentionPolicy, at: datetime, *, limit: int, after: str = ""
+    ) -> Sequence[RetainedSession]:
+        """The sessions of which something is due at that moment, in the order of their ids."""
+        return await self._run(lambda: self._recorder.overdue(policy, at, limit=limit, after=after))
+
+    async def forget_states(self, session_id: str, *, expired_by: datetime | None = None) -> int:
+        """Delete the session's state tokens, unless it is held."""
+        by = _ALL if expired_by is None else microseconds(expired_by)
+        return await self._run(lambda: self._recorder.forget_states(session_id, by))
 
     async def close(self) -> None:
         """Finish what was begun, then let go of the database."""

@@ -15,6 +15,7 @@ from .resources.audit import Audit
 from .resources.generations import TextGenerations
 from .resources.health import Health
 from .resources.models import Models
+from .resources.retention import RetentionResource
 from .resources.session_events import SessionEvents
 from .resources.sessions import SessionResource
 from .scope import Receive, Request, RequestScope, Scope, Send
@@ -99,12 +100,15 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/sessions/{session_id}/reset", sessions, "reset"),
         ("/v1/sessions/{session_id}/close", sessions, "close"),
         ("/v1/sessions/{session_id}/archive", sessions, "archive"),
+        ("/v1/sessions/{session_id}/hold", sessions, "hold"),
+        ("/v1/sessions/{session_id}/release", sessions, "release"),
         ("/v1/sessions/{session_id}/fork", sessions, "fork"),
         ("/v1/sessions/{session_id}/events", events, None),
         ("/v1/sessions/{session_id}/verify", events, "verify"),
         ("/v1/sessions/{session_id}/export", audit, "export"),
         ("/v1/sessions/{session_id}/replay", audit, "replay"),
         ("/v1/audit/key", audit, "key"),
+        ("/v1/retention", RetentionResource(services.retention), None),
         ("/v1/models", models, None),
         ("/v1/models/{path:path}", models, "one"),
         ("/v1/parameters", models, "parameters"),

@@ -5,6 +5,7 @@ from attrs import frozen
 from ...application.audit import Exports
 from ...application.catalog import Catalog
 from ...application.generate import Generate
+from ...application.retention import Retention
 from ...application.sessions import Sessions
 
 
@@ -16,6 +17,7 @@ class Services:
     sessions: Sessions
     catalog: Catalog
     exports: Exports
+    retention: Retention
 
 
 @frozen(kw_only=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from ...application.ports import SessionSummary
+from ...application.ports import Erasure, SessionSummary
 from ...domain.session import HeldState, Session, Turn
 from .rendering import message_object, part_object
 
@@ -48,6 +48,7 @@ def summary_object(summary: SessionSummary) -> dict[str, Any]:
         "metadata": summary.metadata,
         "created_at": summary.created_at,
         "last_activity_at": summary.last_activity_at,
+        "hold": summary.hold,
     }
 
 
@@ -58,6 +59,11 @@ def state_token_object(held: HeldState) -> dict[str, Any]:
         "turn": held.turn,
         **msgspec.to_builtins(held.state),
     }
+
+
+def erasure_object(erasure: Erasure) -> dict[str, Any]:
+    """The receipt of an erasure."""
+    return {"object": "session.erasure", **msgspec.to_builtins(erasure)}
 
 
 def turn_objects(session: Session) -> list[dict[str, Any]]:

@@ -18,12 +18,15 @@ from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.system import IdSequence, new_state_token, now
 from pluggably.application.audit import Exports
 from pluggably.application.catalog import Catalog
+from pluggably.application.erasure import Eraser
 from pluggably.application.generate import Generate
+from pluggably.application.retention import Retention
 from pluggably.application.sessions import Sessions
 from pluggably.application.state_tokens import StateTokens
 from pluggably.application.turns import SessionLocks, SessionTurns
 from pluggably.domain.generation import Started, TextDelta
 from pluggably.domain.model import Modality, ModelStatus
+from pluggably.domain.retention import RetentionPolicy
 from pluggably.entrypoints.http.app import create_app
 from pluggably.entrypoints.http.services import HttpOptions, Services
 from tests.builders import a_model
@@ -61,15 +64,19 @@ class World:
         catalog = Catalog(
             sources=[Models()], runners=Models(), aliases={"small": "tiny"}, defaults={Modality.TEXT: "tiny"}
         )
+        eraser = Eraser(store=self.store, generators={"local": self.generator})
         self.services = Services(
             catalog=catalog,
             sessions=Sessions(
                 store=self.store,
-                generators={"local": self.generator},
+                eraser=eraser,
                 catalog=catalog,
                 locks=locks,
                 clock=clock,
                 new_id=new_id,
+            ),
+            retention=Retention(
+                store=self.store, retained=self.store, eraser=eraser, policy=RetentionPolicy(), locks=locks, clock=clock
             ),
             exports=Exports(archive=self.store, signer=SigningKey(Path(keys)), formats=FORMATS, clock=clock),
             generate=Generate(

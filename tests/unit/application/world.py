@@ -7,6 +7,7 @@ from pluggably.adapters.memory.models import ListedModels
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.system import IdSequence, new_state_token, now
 from pluggably.application.catalog import Catalog
+from pluggably.application.erasure import Eraser
 from pluggably.application.generate import Generate, GenerateCommand
 from pluggably.application.sessions import OpenSession, Sessions
 from pluggably.application.state_tokens import StateTokens
@@ -36,8 +37,9 @@ class World:
         self.store = MemorySessionStore()
         new_id, locks = IdSequence(), SessionLocks(wait_s)
         catalog = Catalog(sources=[ListedModels([TINY, OTHER])], runners=Idle(), defaults={Modality.TEXT: "tiny"})
+        eraser = Eraser(store=self.store, generators={"local": generator})
         self.sessions = Sessions(
-            store=self.store, generators={"local": generator}, catalog=catalog, locks=locks, clock=clock, new_id=new_id
+            store=self.store, eraser=eraser, catalog=catalog, locks=locks, clock=clock, new_id=new_id
         )
         self.generate = Generate(
             catalog=catalog,

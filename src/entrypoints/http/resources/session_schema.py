@@ -88,6 +88,23 @@ class ForkFrom:
 
 
 @frozen(kw_only=True)
+class HoldFor:
+    """Why a session must be kept."""
+
+    reason: Annotated[str, Field("Why it must not be erased; shown to whoever tries.", max_length=1_024)]
+
+    def given(self) -> str:
+        """The reason.
+
+        Raises:
+            InvalidRequest: it says nothing.
+        """
+        if not self.reason.strip():
+            raise InvalidRequest.at("/reason", "must say why the session has to be kept")
+        return self.reason
+
+
+@frozen(kw_only=True)
 class SessionList:
     """Which sessions to list."""
 

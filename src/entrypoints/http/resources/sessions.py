@@ -1,4 +1,4 @@
-"""`/v1/sessions`: open conversations, look at them, change, fork, reset, close and archive them."""
+"""`/v1/sessions`: open conversations, look at them, change, fork, reset, hold, close, archive and erase them."""
 
 from datetime import datetime
 from typing import Any
@@ -23,8 +23,8 @@ from ..body import (
 )
 from ..paging import cursor_text, list_object, read_cursor
 from ..scope import Request
-from ..session_objects import session_object, state_token_object, summary_object, turn_objects
-from .session_schema import AtVersion, ForkFrom, SessionChanges, SessionList, SessionToOpen
+from ..session_objects import erasure_object, session_object, state_token_object, summary_object, turn_objects
+from .session_schema import AtVersion, ForkFrom, HoldFor, SessionChanges, SessionList, SessionToOpen
 
 
 @frozen
@@ -85,7 +85,7 @@ class SessionResource:
         version = expected_version(req)
         erasure = await self.sessions.erase(session_id, principal_of(req), req.exchange.request_id, version)
         resp.status_code = 202
-        resp.media = {"object": "session.erasure", **msgspec.to_builtins(erasure)}
+        resp.media = erasure_object(erasure)
 
     async def on_post_fork(self, req: Request, resp: Response, session_id: str) -> None:
         """Open a copy of it, as it is or as it was."""
@@ -114,6 +114,20 @@ class SessionResource:
         read_body(req, Nothing)
         version = expected_version(req)
         _show(resp, await self.sessions.archive(session_id, principal_of(req), req.exchange.request_id, version))
+
+    async def on_post_hold(self, req: Request, resp: Response, session_id: str) -> None:
+        """Let nobody erase it."""
+        refuse_idempotency_key(req)
+        reason, version = read_body(req, HoldFor).given(), expected_version(req)
+        request_id = req.exchange.request_id
+        _show(resp, await self.sessions.hold(session_id, reason, principal_of(req), request_id, version))
+
+    async def on_post_release(self, req: Request, resp: Response, session_id: str) -> None:
+        """Let it be erased again."""
+        refuse_idempotency_key(req)
+        read_body(req, Nothing)
+        version = expected_version(req)
+        _show(resp, await self.sessions.release(session_id, principal_of(req), req.exchange.request_id, version))
 
 
 def _show_new(resp: Response, session: Session) -> None:
