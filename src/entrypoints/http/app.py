@@ -12,7 +12,7 @@ import structlog
 from . import problems
 from .openai import ChatCompletions
 from .resources.audit import Audit
-from .resources.generations import TextGenerations
+from .resources.generations import Generations, ImageGeneration, Model3DGeneration, TextGeneration
 from .resources.health import Health
 from .resources.models import Models
 from .resources.retention import RetentionResource
@@ -91,7 +91,9 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
     models, health = Models(services.catalog), Health(is_ready)
     audit = Audit(services.exports, services.sessions)
     routes: list[tuple[str, object, str | None]] = [
-        ("/v1/generations/text", TextGenerations(services.generate), None),
+        ("/v1/generations/text", Generations(services.generate, TextGeneration), None),
+        ("/v1/generations/image", Generations(services.generate, ImageGeneration), None),
+        ("/v1/generations/3d", Generations(services.generate, Model3DGeneration), None),
         ("/v1/chat/completions", ChatCompletions(services.generate), None),
         ("/v1/sessions", sessions, None),
         ("/v1/sessions/{session_id}", sessions, "one"),
