@@ -11,6 +11,7 @@ import structlog
 
 from . import problems
 from .openai import ChatCompletions
+from .openai_images import ImageGenerations
 from .resources.audit import Audit
 from .resources.generations import Generations, ImageGeneration, Model3DGeneration, TextGeneration
 from .resources.health import Health
@@ -95,6 +96,7 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/generations/image", Generations(services.generate, ImageGeneration), None),
         ("/v1/generations/3d", Generations(services.generate, Model3DGeneration), None),
         ("/v1/chat/completions", ChatCompletions(services.generate), None),
+        ("/v1/images/generations", ImageGenerations(services.generate), None),
         ("/v1/sessions", sessions, None),
         ("/v1/sessions/{session_id}", sessions, "one"),
         ("/v1/sessions/{session_id}/turns", sessions, "turns"),
