@@ -1,9 +1,9 @@
 """OpenAI's image generation in the words of the domain, and back: pure functions.
 
-Speaks the `POST /v1/images/generations` of https://platform.openai.com/docs/api-reference/images (2025-11), and as extra
-fields `seed`, `steps`, `guidance_scale`, `negative_prompt`, `session_id` and `state_token`. Fields that neither OpenAI
-nor the gateway knows are passed over, as OpenAI's clients expect. Those of OpenAI's that would change the output, and
-that the gateway does not carry, are refused unless they ask for nothing (`NEUTRAL`).
+Speaks the `POST /v1/images/generations` of https://platform.openai.com/docs/api-reference/images (2025-11), and as
+extra fields `seed`, `steps`, `guidance_scale`, `negative_prompt`, `session_id` and `state_token`. Fields that neither
+OpenAI nor the gateway knows are passed over, as OpenAI's clients expect. Those of OpenAI's that would change the output,
+and that the gateway does not carry, are refused unless they ask for nothing (`NEUTRAL`).
 """
 
 import re

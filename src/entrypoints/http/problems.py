@@ -64,7 +64,7 @@ STATUSES = {
     "insufficient_storage": 507,
 }
 
-OPENAI_ROUTES = ("/v1/chat/",)
+OPENAI_ROUTES = ("/v1/chat/completions", "/v1/images/generations")
 """Where the clients are OpenAI's."""
 
 _OPENAI_TYPES = {429: "rate_limit_error", 404: "not_found_error"}
