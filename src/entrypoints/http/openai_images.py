@@ -1,4 +1,4 @@
-"""`/v1/images/generations`: OpenAI's route, so that its clients work unchanged; `openai_images_wire.py` has its words."""
+"""`/v1/images/generations`: OpenAI's route, for its clients as they are; `openai_images_wire.py` has its words."""
 
 from base64 import b64encode
 from collections.abc import Sequence

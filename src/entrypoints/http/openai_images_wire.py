@@ -2,8 +2,8 @@
 
 Speaks the `POST /v1/images/generations` of https://platform.openai.com/docs/api-reference/images (2025-11), and as
 extra fields `seed`, `steps`, `guidance_scale`, `negative_prompt`, `session_id` and `state_token`. Fields that neither
-OpenAI nor the gateway knows are passed over, as OpenAI's clients expect. Those of OpenAI's that would change the output,
-and that the gateway does not carry, are refused unless they ask for nothing (`NEUTRAL`).
+OpenAI nor the gateway knows are passed over, as OpenAI's clients expect. Those of OpenAI's that would change the
+output, and that the gateway does not carry, are refused unless they ask for nothing (`NEUTRAL`).
 """
 
 import re
