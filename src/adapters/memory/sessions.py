@@ -8,7 +8,7 @@ from itertools import islice
 
 from attrs import evolve
 
-from ...application.audit import SessionRecord
+from ...application.audit import ArchiveQuery, EventRecord, StreamHead
 from ...application.ports import (
     Erasure,
     Provenance,
@@ -112,10 +112,18 @@ class MemorySessionStore:
         """The stream as it was recorded."""
         return tuple(islice(self._stream(session_id), max(after, 0), None))[:limit]
 
-    async def record(self, session_id: str) -> SessionRecord:
+    async def head(self, session_id: str) -> StreamHead:
         """Refused: there are no stored bytes that anybody could check."""
         self._stream(session_id)
-        raise NotFound(detail="Sessions that are kept in memory cannot be exported: use a store that lasts.")
+        raise _cannot_be_exported()
+
+    async def heads(self, wanted: ArchiveQuery) -> Sequence[StreamHead]:  # noqa: ARG002 - the port's
+        """Refused, as `head`."""
+        raise _cannot_be_exported()
+
+    async def events(self, stream: StreamHead, *, after: int, limit: int) -> Sequence[EventRecord]:  # noqa: ARG002 - the port's
+        """Refused, as `head`."""
+        raise _cannot_be_exported()
 
     async def changed(self, session_id: str, version: int, timeout_s: float) -> bool:
         """Wait for events after `version`."""
@@ -182,6 +190,10 @@ class MemorySessionStore:
         if session_id not in self._streams:
             raise NotFound.of("session", session_id)
         return self._streams[session_id]
+
+
+def _cannot_be_exported() -> NotFound:
+    return NotFound(detail="Sessions that are kept in memory cannot be exported: use a store that lasts.")
 
 
 def _recorded(session: Session, event: SessionEvent, provenance: Provenance, previous_hash: str) -> RecordedEvent:

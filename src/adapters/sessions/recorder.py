@@ -6,10 +6,14 @@ from typing import Protocol
 from attrs import frozen
 from eventsourcing.persistence import StoredEvent
 
+from ...application.audit import ArchiveQuery
 from ...application.ports import SessionQuery
 from ...domain.idempotency import KeyUse
 from .list_row import ListRow
 from .states import SealedState
+
+BY_ID = 1_000
+"""How many rows are read at a time by their ids."""
 
 
 @frozen(kw_only=True)
@@ -53,6 +57,10 @@ class SessionRecorder(Protocol):
 
     def rows(self, query: SessionQuery, labels: Sequence[bytes] = ()) -> Iterator[ListRow]:
         """All rows that match and have all labels, last active first, from the cursor on."""
+        ...
+
+    def rows_by_id(self, wanted: ArchiveQuery) -> Iterator[ListRow]:
+        """All rows that match, of erased sessions too, in the order of their ids."""
         ...
 
     def key_use(self, owner: str, key: str) -> KeyUse | None:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from typing import TypeVar
 
-from ...application.audit import SessionRecord
+from ...application.audit import ArchiveQuery, EventRecord, StreamHead
 from ...application.ports import Erasure, Provenance, RecordedEvent, SessionPage, SessionQuery, Verification
 from ...domain.errors import Draining, GatewayError
 from ...domain.idempotency import KeyUse
@@ -99,9 +99,17 @@ class EventSessionStore:
         """The stream as it was recorded."""
         return await self._run(lambda: self._reader.history(session_id, after, limit))
 
-    async def record(self, session_id: str) -> SessionRecord:
-        """The stream as it is stored, for an export; of an erased session, without content."""
-        return await self._run(lambda: self._reader.record(session_id))
+    async def head(self, session_id: str) -> StreamHead:
+        """The stream as it is now."""
+        return await self._run(lambda: self._reader.head(session_id))
+
+    async def heads(self, wanted: ArchiveQuery) -> Sequence[StreamHead]:
+        """The streams of all sessions that match, by their ids."""
+        return await self._run(lambda: self._reader.heads(wanted))
+
+    async def events(self, stream: StreamHead, *, after: int, limit: int) -> Sequence[EventRecord]:
+        """Events as they are stored, for an export; those of an erased session without content."""
+        return await self._run(lambda: self._reader.records(stream, after, limit))
 
     async def changed(self, session_id: str, version: int, timeout_s: float) -> bool:
         """Wait for events after `version`, of this process or another one."""

@@ -103,6 +103,7 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/sessions/{session_id}/verify", events, "verify"),
         ("/v1/sessions/{session_id}/export", audit, "export"),
         ("/v1/sessions/{session_id}/replay", audit, "replay"),
+        ("/v1/audit/export", audit, "exports"),
         ("/v1/audit/key", audit, "key"),
         ("/v1/models", models, None),
         ("/v1/models/{path:path}", models, "one"),

@@ -1,16 +1,18 @@
-"""`/v1/sessions/{id}/export`, `/replay` and `/v1/audit/key`: what an auditor takes away, and checks it with."""
+"""`/v1/sessions/{id}/export`, `/replay` and `/v1/audit/…`: what an auditor takes away, and checks it with."""
 
 from base64 import b64encode
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 from attrs import frozen
 from falcon.asgi import Response
 
-from ....application.audit import Exports
+from ....application.audit import ArchiveQuery, Exports
 from ....application.sessions import Sessions
+from ....domain.errors import InvalidRequest
 from ....domain.parameters import Field
-from ....domain.session import Session
-from ..body import Nothing, principal_of, read_query
+from ....domain.session import Session, SessionStatus
+from ..body import Nothing, principal_of, read_query, read_time
 from ..scope import Request
 from ..session_objects import session_object, turn_objects
 from .session_events import NDJSON
@@ -21,6 +23,31 @@ class Export:
     """How to export."""
 
     format: Annotated[str, Field("`jsonl`, which can be verified, or `cloudevents`.")] = "jsonl"
+
+
+@frozen(kw_only=True)
+class ExportOfMany(Export):
+    """Which sessions to export, and how: those that are named, or all that match."""
+
+    session: Annotated[tuple[str, ...], Field("The id of one; several times for several.", max_length=100)] = ()
+    status: SessionStatus | None = None
+    active_after: Annotated[str | None, Field("Only those active after that time, RFC 3339.")] = None
+    closed_before: Annotated[str | None, Field("Only those closed before that time, RFC 3339.")] = None
+
+    def query(self) -> ArchiveQuery:
+        """What is asked of the use case where no session is named.
+
+        Raises:
+            InvalidRequest: a time is none, or there are both names and filters.
+        """
+        wanted = ArchiveQuery(
+            status=self.status,
+            active_after=read_time("active_after", self.active_after),
+            closed_before=read_time("closed_before", self.closed_before),
+        )
+        if self.session and wanted != ArchiveQuery():
+            raise InvalidRequest.at("/query/session", "names sessions: there is nothing left to filter")
+        return wanted
 
 
 @frozen(kw_only=True)
@@ -40,9 +67,16 @@ class Audit:
     async def on_get_export(self, req: Request, resp: Response, session_id: str) -> None:
         """All of a session's events, one a line."""
         wanted = read_query(req, Export)
-        exported = await self.exports.export(session_id, principal_of(req), wanted.format)
-        resp.content_type = NDJSON
-        resp.data = exported
+        _stream(req, resp, await self.exports.export(session_id, principal_of(req), wanted.format))
+
+    async def on_get_exports(self, req: Request, resp: Response) -> None:
+        """All events of many sessions, one a line."""
+        wanted = read_query(req, ExportOfMany, lists=("session",))
+        query, principal = wanted.query(), principal_of(req)
+        if wanted.session:
+            _stream(req, resp, await self.exports.export_several(wanted.session, principal, wanted.format))
+        else:
+            _stream(req, resp, await self.exports.export_all(query, principal, wanted.format))
 
     async def on_get_replay(self, req: Request, resp: Response, session_id: str) -> None:
         """A session as it was, with its turns."""
@@ -55,6 +89,14 @@ class Audit:
         key = await self.exports.public_key()
         public = b64encode(key.raw).decode()
         resp.media = {"object": "audit.key", "id": key.id, "algorithm": "Ed25519", "public_key": public}
+
+
+def _stream(req: Request, resp: Response, export: AsyncGenerator[bytes, None]) -> None:
+    """Answer with an export; one that fails on the way is cut off, and so is not taken for a whole one."""
+    req.exchange.owned.push_async_callback(export.aclose)
+    resp.content_type = NDJSON
+    if not req.exchange.headers_only:
+        resp.stream = export
 
 
 def replay_object(session: Session) -> dict[str, Any]:

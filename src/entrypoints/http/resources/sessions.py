@@ -1,6 +1,5 @@
 """`/v1/sessions`: open conversations, look at them, change, fork, reset, close and archive them."""
 
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -9,7 +8,6 @@ from falcon.asgi import Response
 
 from ....application.ports import SessionCursor, SessionPage, SessionQuery
 from ....application.sessions import Sessions
-from ....domain.errors import InvalidRequest
 from ....domain.session import Session
 from ..body import (
     Nothing,
@@ -19,6 +17,7 @@ from ..body import (
     read_body,
     read_fields,
     read_query,
+    read_time,
     refuse_idempotency_key,
 )
 from ..paging import cursor_text, list_object, read_cursor
@@ -45,7 +44,7 @@ class SessionResource:
             owner=principal_of(req).id,
             status=wanted.status,
             modality=wanted.modality,
-            active_after=_time(wanted.active_after),
+            active_after=read_time("active_after", wanted.active_after),
             metadata=wanted.metadata,
             limit=wanted.limit,
             after=read_cursor(wanted.after) if wanted.after else None,
@@ -125,15 +124,3 @@ def _page(page: SessionPage) -> dict[str, Any]:
     last = page.sessions[-1] if page.has_more else None
     cursor = cursor_text(SessionCursor(last_activity_at=last.last_activity_at, id=last.id)) if last else None
     return list_object([summary_object(it) for it in page.sessions], next_after=cursor)
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        at = msgspec.convert(text, datetime)
-    except msgspec.ValidationError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise InvalidRequest.at("/query/active_after", "must be a time such as 2026-01-31T12:00:00Z")
-    return at
