@@ -4,10 +4,11 @@ import pytest
 
 from pluggably.adapters.memory.sessions import MemorySessionStore
 
+from .audit_trail import AuditTrailContract
 from .session_store import SessionStoreContract
 
 
-class TestMemorySessionStore(SessionStoreContract):
+class TestMemorySessionStore(SessionStoreContract, AuditTrailContract):
     @pytest.fixture
     def store(self) -> MemorySessionStore:
         return MemorySessionStore()

@@ -4,10 +4,11 @@ import pytest
 
 from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
 
+from .audit_trail import AuditTrailContract
 from .session_store import SessionStoreContract
 
 
-class TestSqliteSessions(SessionStoreContract):
+class TestSqliteSessions(SessionStoreContract, AuditTrailContract):
     @pytest.fixture
     def stores(self, tmp_path):
         return [sqlite_sessions(tmp_path / "sessions")]

@@ -23,6 +23,7 @@ from ...domain.errors import IdempotencyInProgress, NotFound, VersionConflict
 from ...domain.idempotency import KeyUse
 from ...domain.session import HeldState, Session, SessionErased, SessionEvent, apply, fold
 from ..system import now
+from .audit_trail import MemoryAuditTrail
 
 
 class MemorySessionStore:
@@ -36,6 +37,7 @@ class MemorySessionStore:
         self._key_uses: dict[tuple[str, str], KeyUse] = {}
         self._states: dict[str, HeldState] = {}
         self._left_behind: set[tuple[str, int]] = set()
+        self.trail = MemoryAuditTrail()
 
     async def load(self, session_id: str, *, at_version: int | None = None) -> Session:
         """Fold the stream, whole or up to a version."""
@@ -45,6 +47,13 @@ class MemorySessionStore:
         if not 1 <= at_version <= len(stream):
             raise NotFound(detail=f"Session {session_id} has no version {at_version}: it is at {len(stream)}.")
         return fold(session_id, (recorded.event for recorded in stream[:at_version]))
+
+    async def owner(self, session_id: str) -> str:
+        """Whose the session is, or was before it was erased."""
+        if session_id in self._erased:
+            return self._erased[session_id][1]
+        self._stream(session_id)
+        return self._sessions[session_id].owner
 
     async def append(
         self,
@@ -122,6 +131,10 @@ class MemorySessionStore:
         raise _cannot_be_exported()
 
     async def events(self, stream: StreamHead, *, after: int, limit: int) -> Sequence[EventRecord]:  # noqa: ARG002 - the port's
+        """Refused, as `head`."""
+        raise _cannot_be_exported()
+
+    async def trail_head(self) -> StreamHead | None:
         """Refused, as `head`."""
         raise _cannot_be_exported()
 

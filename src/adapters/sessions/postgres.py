@@ -197,7 +197,8 @@ class PostgresSessionRecorder(PostgresApplicationRecorder):
 
 def _insert_beside(curs: Cursor[DictRow], entry: Entry) -> None:
     """What goes with the events of an entry."""
-    row = entry.row
+    if (row := entry.row) is None:
+        return
     curs.execute(_PUT_ROW.encode(), astuple(row))
     if entry.labels is not None:
         curs.execute(_FORGET_LABELS, (row.id,))

@@ -21,11 +21,11 @@ class Entry:
     """What one append writes: the events of one session, and what goes with them.
 
     `row` is the session's new place in the list; that of an erased session takes its idempotency keys and its states
-    with it. Labels that are None stay as they are.
+    with it. A stream that is no session's has none. Labels that are None stay as they are.
     """
 
     events: Sequence[StoredEvent]
-    row: ListRow
+    row: ListRow | None
     key_use: KeyUse | None = None
     labels: Sequence[bytes] | None = None
     state: SealedState | None = None
@@ -46,9 +46,15 @@ class SessionRecorder(Protocol):
         ...
 
     def select_events(
-        self, originator_id: str, *, gt: int | None = None, lte: int | None = None
+        self,
+        originator_id: str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
     ) -> Sequence[StoredEvent]:
-        """A session's events in their order."""
+        """A stream's events in their order, or with `desc` the last one first."""
         ...
 
     def rows_of(self, session_ids: Collection[str]) -> Mapping[str, ListRow]:

@@ -286,12 +286,14 @@ def _by_id(wanted: ArchiveQuery, after: str) -> tuple[str, list[object]]:
 
 def _insert_beside(cursor: SQLiteCursor, entry: Entry) -> None:
     """What goes with the events of an entry."""
-    cursor.execute(_PUT_ROW, astuple(entry.row))
+    if (row := entry.row) is None:
+        return
+    cursor.execute(_PUT_ROW, astuple(row))
     if entry.labels is not None:
-        _put_labels(cursor, entry.row.id, entry.labels)
-    if entry.row.status == SessionStatus.ERASED:
+        _put_labels(cursor, row.id, entry.labels)
+    if row.status == SessionStatus.ERASED:
         for statement in (_FORGET_KEYS, _FORGET_STATES):
-            cursor.execute(statement, (entry.row.id,))
+            cursor.execute(statement, (row.id,))
     if use := entry.key_use:
         cursor.execute(_FREE_KEY, (use.owner, use.key.key, use.session_id, use.instead_of))
         cursor.execute(_USE_KEY, (use.owner, use.key.key, use.key.fingerprint, use.session_id, use.turn))

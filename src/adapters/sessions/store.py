@@ -18,6 +18,7 @@ from ...domain.errors import Draining, GatewayError
 from ...domain.idempotency import KeyUse
 from ...domain.session import HeldState, Session, SessionErased, SessionEvent
 from .arrivals import Arrivals
+from .audit_trail import EventAuditTrail
 from .keyring import Keyring
 from .reader import SessionReader
 from .recorder import SessionRecorder
@@ -57,10 +58,15 @@ class EventSessionStore:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="sessions")
         self._opened.callback(self._threads.shutdown)
         self._arrivals = Arrivals(self._versions)
+        self.trail = EventAuditTrail(recorder, keyring, self._run)
 
     async def load(self, session_id: str, *, at_version: int | None = None) -> Session:
         """Fold the stream, whole or up to a version."""
         return await self._run(lambda: self._reader.load(session_id, at_version))
+
+    async def owner(self, session_id: str) -> str:
+        """Whose the session is, or was before it was erased."""
+        return (await self._run(lambda: self._reader.row(session_id))).owner
 
     async def append(
         self,
@@ -110,6 +116,10 @@ class EventSessionStore:
     async def events(self, stream: StreamHead, *, after: int, limit: int) -> Sequence[EventRecord]:
         """Events as they are stored, for an export; those of an erased session without content."""
         return await self._run(lambda: self._reader.records(stream, after, limit))
+
+    async def trail_head(self) -> StreamHead | None:
+        """The audit trail as it is now."""
+        return await self.trail.head()
 
     async def changed(self, session_id: str, version: int, timeout_s: float) -> bool:
         """Wait for events after `version`, of this process or another one."""
