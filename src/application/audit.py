@@ -5,11 +5,13 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequenc
 from datetime import datetime
 from typing import Protocol
 
-from attrs import define, frozen
+from attrs import asdict, define, frozen
 
 from ..domain.access import Principal, Scope
+from ..domain.audit import ReadKind
 from ..domain.errors import InvalidRequest, NotFound
 from ..domain.session import Session, SessionEvent, SessionStatus, fold
+from .audit_trail import TRAIL, ReadRecorder
 from .ports import Clock
 
 BATCH = 100
@@ -77,6 +79,10 @@ class SessionArchive(Protocol):
 
     async def heads(self, wanted: ArchiveQuery) -> Sequence[StreamHead]:
         """The streams of all sessions that match, by their ids; raises NotFound if the store keeps no bytes."""
+        ...
+
+    async def trail_head(self) -> StreamHead | None:
+        """The audit trail's stream as it is now; None if there is none yet."""
         ...
 
     async def events(self, stream: StreamHead, *, after: int, limit: int) -> Sequence[EventRecord]:
@@ -176,11 +182,14 @@ class Exports:
     """Gives auditors what they can check by themselves."""
 
     archive: SessionArchive
+    recorder: ReadRecorder
     signer: Signer
     formats: Mapping[str, Exporter]
     clock: Clock
 
-    async def export(self, session_id: str, principal: Principal, format_name: str) -> AsyncGenerator[bytes, None]:
+    async def export(
+        self, session_id: str, principal: Principal, request_id: str, format_name: str
+    ) -> AsyncGenerator[bytes, None]:
         """A session in the format of that name.
 
         Raises:
@@ -189,12 +198,14 @@ class Exports:
         """
         write = self._format(format_name)
         stream = await self.archive.head(session_id)
-        if stream.owner != principal.id and Scope.AUDIT not in principal.scopes:
+        if not principal.may_read(stream.owner):
             raise NotFound.of("session", session_id)
+        asked = {"format": format_name}
+        await self.recorder.record(ReadKind.EXPORT, principal, request_id, session_id=session_id, asked=asked)
         return await self._begun((stream,), write)
 
     async def export_several(
-        self, session_ids: Sequence[str], principal: Principal, format_name: str
+        self, session_ids: Sequence[str], principal: Principal, request_id: str, format_name: str
     ) -> AsyncGenerator[bytes, None]:
         """Sessions of any owners, each as it is now.
 
@@ -205,12 +216,17 @@ class Exports:
         """
         principal.require(Scope.AUDIT)
         write = self._format(format_name)
-        return await self._begun([await self.archive.head(it) for it in dict.fromkeys(session_ids)], write)
+        streams = [await self.archive.head(it) for it in dict.fromkeys(session_ids)]
+        asked = {"session": ",".join(it.id for it in streams), "format": format_name}
+        await self.recorder.record(ReadKind.EXPORT, principal, request_id, asked=asked)
+        return await self._begun(streams, write)
 
     async def export_all(
-        self, wanted: ArchiveQuery, principal: Principal, format_name: str
+        self, wanted: ArchiveQuery, principal: Principal, request_id: str, format_name: str
     ) -> AsyncGenerator[bytes, None]:
         """All sessions that match, each as it is now: what is appended later is not in it.
+
+        Last comes the audit trail, if nothing is filtered; this export is the last read in it.
 
         Raises:
             InvalidRequest: there is no such format.
@@ -218,7 +234,12 @@ class Exports:
         """
         principal.require(Scope.AUDIT)
         write = self._format(format_name)
-        return await self._begun(await self.archive.heads(wanted), write)
+        streams = list(await self.archive.heads(wanted))
+        asked = asdict(wanted) | {"format": format_name}
+        await self.recorder.record(ReadKind.EXPORT, principal, request_id, asked=asked)
+        if wanted == ArchiveQuery() and (trail := await self.archive.trail_head()):
+            streams.append(trail)
+        return await self._begun(streams, write)
 
     async def public_key(self) -> PublicKey:
         """What signatures are checked with."""
@@ -263,6 +284,8 @@ class ExportReader:
             InvalidRequest: the export is not whole.
             NotFound: it does not have that session or version, or the session was erased.
         """
+        if session_id == TRAIL:
+            raise NotFound(detail="The audit trail is no session, and nothing to be replayed: read its lines.")
         if self.examine(lines).fault:
             raise InvalidRequest(detail="The export is not whole, so nothing is replayed from it: verify it first.")
         stream = [it for it in self.file.records(lines) if it.session_id == session_id]

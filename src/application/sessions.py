@@ -1,7 +1,6 @@
 """Open sessions, look at them, and end them."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
 
@@ -9,7 +8,7 @@ from attrs import define, evolve, field, frozen
 
 from ..domain import session as rules
 from ..domain.access import Principal
-from ..domain.errors import GatewayError, IdempotencyInProgress, SessionErased, StoreUnavailable, VersionConflict
+from ..domain.errors import GatewayError, IdempotencyInProgress, StoreUnavailable, VersionConflict
 from ..domain.idempotency import IdempotencyKey, KeyUse
 from ..domain.model import Modality
 from ..domain.session import ContextPolicy, Session, SessionEvent, SessionOpened
@@ -19,11 +18,9 @@ from .ports import (
     Erasure,
     IdFactory,
     Provenance,
-    RecordedEvent,
     SessionPage,
     SessionQuery,
     SessionStore,
-    Verification,
 )
 from .recall import used
 from .turns import SessionLocks, load_owned, to_its_end
@@ -188,27 +185,6 @@ class Sessions:
             rules.expect_version(session, version)
             (erased,) = rules.erase(session, at=self.clock())
             return await to_its_end(self.store.erase(session, erased, _provenance(principal, request_id)))
-
-    async def history(
-        self, session_id: str, principal: Principal, *, after: int = 0, limit: int | None = None
-    ) -> Sequence[RecordedEvent]:
-        """The events as they were recorded, from the version following `after` on.
-
-        Raises:
-            NotFound: no such session.
-        """
-        await self.get(session_id, principal)
-        return await self.store.history(session_id, after=after, limit=limit)
-
-    async def verify(self, session_id: str, principal: Principal) -> Verification:
-        """Whether the stored events are those that were recorded, all and in their order; those of an erased one too.
-
-        Raises:
-            NotFound: no such session.
-        """
-        with suppress(SessionErased):
-            await self.get(session_id, principal)
-        return await self.store.verify(session_id)
 
     async def end_interrupted_turns(self) -> Sweep:
         """End the turns whose process is gone; to be called before the first request, and from time to time.

@@ -30,6 +30,10 @@ class Principal:
     method: str
     scopes: frozenset[Scope] = frozenset()
 
+    def may_read(self, owner: str) -> bool:
+        """Whether they may read, and read only, what belongs to `owner`."""
+        return owner == self.id or Scope.AUDIT in self.scopes
+
     def require(self, scope: Scope) -> None:
         """Insist on a scope.
 

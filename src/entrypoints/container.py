@@ -16,10 +16,12 @@ from dependency_injector import containers, providers
 
 from ..adapters.system import IdSequence, now
 from ..application.audit import Exporter, ExportReader, Exports, Signer
+from ..application.audit_trail import AuditTrail, ReadRecorder
 from ..application.catalog import Catalog
 from ..application.downloads import Downloads
 from ..application.generate import Generate
 from ..application.ports import Generator, ModelSource, RunnerStatus, SessionStore
+from ..application.reads import Reads
 from ..application.sessions import Sessions
 from ..application.turns import SessionLocks, SessionTurns
 from ..domain.model import LOCAL
@@ -146,6 +148,13 @@ def _other_sessions(settings: Settings) -> SessionStore:
     return store
 
 
+def _trail(store: Any) -> AuditTrail:
+    if not hasattr(store, "trail"):
+        raise SettingsError(detail="sessions.store has no audit trail (`trail`), and reads must not go unrecorded.")
+    trail: AuditTrail = store.trail
+    return trail
+
+
 def _signer(settings: Settings) -> Signer:
     from ..adapters.audit.signing import SigningKey
 
@@ -203,9 +212,12 @@ class Container(containers.DeclarativeContainer):
     sessions = providers.Singleton(
         Sessions, store=session_store, catalog=catalog, locks=locks, clock=clock, new_id=new_id
     )
+    recorder = providers.Singleton(ReadRecorder, trail=providers.Callable(_trail, session_store), clock=clock)
+    reads = providers.Singleton(Reads, store=session_store, recorder=recorder)
     exports = providers.Singleton(
         Exports,
         archive=session_store,
+        recorder=recorder,
         signer=providers.Singleton(_signer, settings),
         formats=providers.Callable(_export_formats),
         clock=clock,
@@ -257,6 +269,7 @@ def create_service(settings: Settings) -> Service:
         sessions=container.sessions(),
         catalog=container.catalog(),
         exports=container.exports(),
+        reads=container.reads(),
     )
     options = HttpOptions(
         body_limit_bytes=settings.server.body_limit_bytes,

@@ -23,6 +23,7 @@ Moment = Annotated[str | None, Parameter(help="With --all: only those, by a time
 Out = Annotated[Path | None, Parameter(help="The file to write; standard output.")]
 Key = Annotated[str | None, Parameter(help="The public key that must have signed, as `pluggably audit key` prints it.")]
 To = Annotated[int | None, Parameter(help="The state after that many events; after all of them.")]
+After = Annotated[int, Parameter(help="Only the reads that follow this number.")]
 From = Annotated[Path | None, Parameter(name="--from", help="An export to replay from, instead of the service.")]
 
 
@@ -62,6 +63,16 @@ def key(*, json: AsJson = False, url: Url = HERE) -> None:
     with Client(url) as client:
         found = client.get("/audit/key")
     print(json_lines.dumps(found, indent=2) if json else f"{found['public_key']}  {found['id']}")
+
+
+@audit.command
+def reads(*, after: After = 0, json: AsJson = False, url: Url = HERE) -> None:
+    """Show who read what for an audit."""
+    from .client import Client
+    from .reads import show_reads
+
+    with Client(url) as client:
+        show_reads(client, after=after, as_json=json)
 
 
 @audit.command

@@ -5,6 +5,7 @@ from attrs import frozen
 from ...application.audit import Exports
 from ...application.catalog import Catalog
 from ...application.generate import Generate
+from ...application.reads import Reads
 from ...application.sessions import Sessions
 
 
@@ -16,6 +17,7 @@ class Services:
     sessions: Sessions
     catalog: Catalog
     exports: Exports
+    reads: Reads
 
 
 @frozen(kw_only=True)

@@ -26,8 +26,8 @@ class Stream:
     events: tuple[EventRecord, ...]
 
 
-async def stream_of(store: EventSessionStore, session_id: str) -> Stream:
-    head = await store.head(session_id)
+async def stream_of(store: EventSessionStore, stream: str | StreamHead) -> Stream:
+    head = await store.head(stream) if isinstance(stream, str) else stream
     return Stream(head, tuple(await store.events(head, after=0, limit=head.events)))
 
 

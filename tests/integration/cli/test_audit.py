@@ -56,6 +56,21 @@ def test_all_sessions_are_exported_into_one_file(tmp_path, service):
     assert [(it["id"], it["events"], it["erased"]) for it in gone["sessions"]] == [(ids[1], 2, True)]
 
 
+def test_who_read_what_is_shown(service):
+    opened = httpx.post(f"{service.url}/v1/sessions", json={}, trust_env=False).json()["id"]
+    here = ("--url", service.url)
+    pluggably("audit", "export", opened, *here)
+    reads = json.loads(pluggably("audit", "reads", "--json", *here).stdout)
+    assert [(it["what"], it["session_id"], it["actor"]) for it in reads[-2:]] == [
+        ("export", opened, "local"),
+        ("reads", None, "local"),
+    ]
+    shown = pluggably("audit", "reads", "--after", str(reads[-2]["number"] - 1), *here, COLUMNS="160").stdout
+    header, export, *_ = shown.splitlines()
+    assert header.split() == ["number", "at", "by", "what", "session", "asked"]
+    assert export.split()[-4:] == ["local", "export", opened, "format=jsonl"]
+
+
 def test_an_export_that_breaks_off_is_no_file(tmp_path, demo_gguf):
     with Service(tmp_path, demo_gguf.parent) as service:
         opened = httpx.post(f"{service.url}/v1/sessions", json={}, trust_env=False).json()["id"]

@@ -17,8 +17,10 @@ from pluggably.adapters.memory.generator import ScriptedGenerator
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.system import IdSequence, now
 from pluggably.application.audit import Exports
+from pluggably.application.audit_trail import ReadRecorder
 from pluggably.application.catalog import Catalog
 from pluggably.application.generate import Generate
+from pluggably.application.reads import Reads
 from pluggably.application.sessions import Sessions
 from pluggably.application.turns import SessionLocks, SessionTurns
 from pluggably.domain.generation import Started, TextDelta
@@ -56,6 +58,7 @@ class World:
     ) -> None:
         self.generator = generator or ScriptedGenerator()
         self.store = store or MemorySessionStore()
+        recorder = ReadRecorder(trail=self.store.trail, clock=clock)
         new_id, locks = IdSequence(), SessionLocks(wait_s)
         catalog = Catalog(
             sources=[Models()], runners=Models(), aliases={"small": "tiny"}, defaults={Modality.TEXT: "tiny"}
@@ -63,7 +66,10 @@ class World:
         self.services = Services(
             catalog=catalog,
             sessions=Sessions(store=self.store, catalog=catalog, locks=locks, clock=clock, new_id=new_id),
-            exports=Exports(archive=self.store, signer=SigningKey(Path(keys)), formats=FORMATS, clock=clock),
+            reads=Reads(store=self.store, recorder=recorder),
+            exports=Exports(
+                archive=self.store, recorder=recorder, signer=SigningKey(Path(keys)), formats=FORMATS, clock=clock
+            ),
             generate=Generate(
                 catalog=catalog,
                 generators={"local": self.generator, "acme": self.generator},

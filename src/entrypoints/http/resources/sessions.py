@@ -7,7 +7,9 @@ from attrs import evolve, frozen
 from falcon.asgi import Response
 
 from ....application.ports import SessionCursor, SessionPage, SessionQuery
+from ....application.reads import Reads
 from ....application.sessions import Sessions
+from ....domain.audit import ReadKind
 from ....domain.session import Session
 from ..body import (
     Nothing,
@@ -31,6 +33,7 @@ class SessionResource:
     """The resource."""
 
     sessions: Sessions
+    reads: Reads
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Open a session."""
@@ -54,12 +57,14 @@ class SessionResource:
     async def on_get_one(self, req: Request, resp: Response, session_id: str) -> None:
         """A session as it is, or as it was."""
         version = read_query(req, AtVersion, numbers=("version",)).version
-        _show(resp, await self.sessions.get(session_id, principal_of(req), at_version=version))
+        principal, request_id = principal_of(req), req.exchange.request_id
+        _show(resp, await self.reads.get(session_id, principal, request_id, at_version=version))
 
     async def on_get_turns(self, req: Request, resp: Response, session_id: str) -> None:
         """Its turns, the first one first."""
         version = read_query(req, AtVersion, numbers=("version",)).version
-        session = await self.sessions.get(session_id, principal_of(req), at_version=version)
+        principal, request_id = principal_of(req), req.exchange.request_id
+        session = await self.reads.get(session_id, principal, request_id, ReadKind.TURNS, at_version=version)
         resp.media = list_object(turn_objects(session))
         resp.etag = str(session.version)
 
