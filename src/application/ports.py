@@ -85,6 +85,14 @@ class SessionStore(Protocol):
         """
         ...
 
+    async def owner(self, session_id: str) -> str:
+        """Whose the session is, or was before it was erased.
+
+        Raises:
+            NotFound: there is no such session.
+        """
+        ...
+
     async def append(
         self,
         session: Session,

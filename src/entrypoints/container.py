@@ -17,11 +17,13 @@ from dependency_injector import containers, providers
 
 from ..adapters.system import IdSequence, new_state_token, now
 from ..application.audit import Exporter, ExportReader, Exports, Signer
+from ..application.audit_trail import AuditTrail, ReadRecorder
 from ..application.catalog import Catalog
 from ..application.downloads import Downloads
 from ..application.erasure import Eraser
 from ..application.generate import Generate
 from ..application.ports import Generator, ModelSource, RunnerStatus, SessionStore
+from ..application.reads import Reads
 from ..application.retention import Retention
 from ..application.sessions import Sessions
 from ..application.state_tokens import StateTokens
@@ -163,6 +165,13 @@ def _token_life(settings: Settings) -> timedelta:
     return timedelta(days=settings.sessions.token_days)
 
 
+def _trail(store: Any) -> AuditTrail:
+    if not hasattr(store, "trail"):
+        raise SettingsError(detail="sessions.store has no audit trail (`trail`), and reads must not go unrecorded.")
+    trail: AuditTrail = store.trail
+    return trail
+
+
 def _signer(settings: Settings) -> Signer:
     from ..adapters.audit.signing import SigningKey
 
@@ -230,9 +239,12 @@ class Container(containers.DeclarativeContainer):
         locks=locks,
         clock=clock,
     )
+    recorder = providers.Singleton(ReadRecorder, trail=providers.Callable(_trail, session_store), clock=clock)
+    reads = providers.Singleton(Reads, store=session_store, recorder=recorder)
     exports = providers.Singleton(
         Exports,
         archive=session_store,
+        recorder=recorder,
         signer=providers.Singleton(_signer, settings),
         formats=providers.Callable(_export_formats),
         clock=clock,
@@ -293,6 +305,7 @@ def create_service(settings: Settings) -> Service:
         catalog=container.catalog(),
         exports=container.exports(),
         retention=container.retention(),
+        reads=container.reads(),
     )
     options = HttpOptions(
         body_limit_bytes=settings.server.body_limit_bytes,

@@ -181,6 +181,15 @@ class SessionStoreContract:
             with pytest.raises(NotFound):
                 await look
 
+    async def test_it_is_known_whose_a_session_is_and_was(self, store):
+        session = await a_stored_session(store, owner="bob")
+        assert await store.owner("ses_a") == "bob"
+        await store.erase(session, *erase(session, at=NOON), ALICE)
+        assert await store.owner("ses_a") == "bob"
+        for nobody in ("ses_x", "audit"):
+            with pytest.raises(NotFound):
+                await store.owner(nobody)
+
     # ── History and its chain ─────────────────────────────────────────────────────────────────────────────────────
 
     async def test_the_history_says_who_did_what_and_in_which_request(self, store):

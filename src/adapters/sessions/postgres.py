@@ -21,13 +21,14 @@ from psycopg import Connection, Cursor, ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 
+from ...application.audit import ArchiveQuery
 from ...application.ports import SessionQuery
 from ...domain.errors import GatewayError
 from ...domain.idempotency import IdempotencyKey, KeyUse
 from ...domain.retention import RetainedSession, RetentionPolicy
 from ...domain.session import SessionStatus
 from .list_row import ListRow, microseconds
-from .recorder import Entry
+from .recorder import BY_ID, Entry
 from .retention import overdue_statement, overdue_values, to_retained
 from .states import SealedState
 
@@ -198,6 +199,13 @@ class PostgresSessionRecorder(PostgresApplicationRecorder):
             yield from batch
             after = batch[-1].last_activity_at, batch[-1].id
 
+    def rows_by_id(self, wanted: ArchiveQuery) -> Iterator[ListRow]:
+        """All rows that match, of erased sessions too, in the order of their ids, read `BY_ID` at a time."""
+        after = ""
+        while batch := self._rows(*_by_id(wanted, after)):
+            yield from batch
+            after = batch[-1].id
+
     def left_behind(self, instance: str) -> tuple[str, ...]:
         """The ids of the sessions with a turn that has not ended, whose process did not say for long that it lives."""
         return tuple(it["id"] for it in self.datastore.run(_LEFT_BEHIND, (instance, DEAD_AFTER_S)))
@@ -208,7 +216,8 @@ class PostgresSessionRecorder(PostgresApplicationRecorder):
 
 def _insert_beside(curs: Cursor[DictRow], entry: Entry) -> None:
     """What goes with the events of an entry."""
-    row = entry.row
+    if (row := entry.row) is None:
+        return
     curs.execute(_PUT_ROW.encode(), astuple(row))
     if entry.labels is not None:
         curs.execute(_FORGET_LABELS, (row.id,))
@@ -238,3 +247,15 @@ def _page(query: SessionQuery, labels: Sequence[bytes], after: tuple[int, str] |
         conditions["(last_activity_at, id) < (%s, %s)"] = after
     where = f"WHERE {' AND '.join(conditions)} ORDER BY last_activity_at DESC, id DESC LIMIT %s"
     return where, [*(value for values in conditions.values() for value in values), query.limit + 1]
+
+
+def _by_id(wanted: ArchiveQuery, after: str) -> tuple[str, list[object]]:
+    conditions: dict[str, object] = {"id > %s": after}
+    if wanted.status is not None:
+        conditions["status = %s"] = wanted.status.value
+    if wanted.active_after is not None:
+        conditions["last_activity_at > %s"] = microseconds(wanted.active_after)
+    if wanted.closed_before is not None:
+        conditions["closed_at < %s"] = microseconds(wanted.closed_before)
+    where = f"WHERE {' AND '.join(conditions)} ORDER BY id LIMIT %s"
+    return where, [*conditions.values(), BY_ID]

@@ -5,8 +5,9 @@ from itertools import islice
 
 from eventsourcing.persistence import StoredEvent
 
-from ...application.audit import SessionRecord
+from ...application.audit import ArchiveQuery, EventRecord, StreamHead
 from ...application.ports import RecordedEvent, SessionPage, SessionQuery, SessionSummary, Verification
+from ...domain import errors
 from ...domain.errors import GatewayError, NotFound
 from ...domain.session import HeldState, Session, SessionStatus, fold
 from .keyring import Keyring
@@ -41,12 +42,25 @@ class SessionReader:
         stored_events = self._stored(session_id, first, last if limit is None else min(last, first + limit))
         return tuple(recorded(mapper.to_domain_event(stored), stored) for stored in stored_events)
 
-    def record(self, session_id: str) -> SessionRecord:
-        """The stream as it is stored, for an export; of an erased session, without content."""
-        row, key = self.row(session_id), self._keyring.get(session_id)
+    def head(self, session_id: str) -> StreamHead:
+        """The stream as it is now."""
+        return _head(self.row(session_id), readable=self._keyring.get(session_id) is not None)
+
+    def heads(self, wanted: ArchiveQuery) -> tuple[StreamHead, ...]:
+        """The streams of all sessions that match, by their ids."""
+        destroyed = self._keyring.destroyed()
+        return tuple(_head(row, readable=row.id not in destroyed) for row in self._recorder.rows_by_id(wanted))
+
+    def records(self, stream: StreamHead, after: int, limit: int) -> tuple[EventRecord, ...]:
+        """Events as they are stored, for an export; those of an erased session without content."""
+        key = None if stream.erased else self._keyring.get(stream.id)
+        if key is None and not stream.erased:
+            raise errors.SessionErased(
+                detail=f"Session {stream.id} was erased while it was exported: export again.", owner=stream.owner
+            )
         mapper = SessionMapper(key) if key else None
-        stored_events = self._stored(session_id, 0, row.version)
-        return SessionRecord(id=row.id, owner=row.owner, events=tuple(record(it, mapper) for it in stored_events))
+        stored_events = self._stored(stream.id, after, min(stream.events, after + limit))
+        return tuple(record(it, mapper) for it in stored_events)
 
     def verify(self, session_id: str) -> Verification:
         """Compute the chain anew; works without the session's key."""
@@ -109,6 +123,11 @@ class SessionReader:
     def _summary(self, row: ListRow) -> SessionSummary | None:
         key = self._keyring.get(row.id)
         return to_summary(row, key=key) if key else None
+
+
+def _head(row: ListRow, *, readable: bool) -> StreamHead:
+    erased = not readable or row.status == SessionStatus.ERASED
+    return StreamHead(id=row.id, owner=row.owner, events=row.version, head=row.tip, erased=erased)
 
 
 def _first_broken(stored_events: Sequence[StoredEvent], row: ListRow | None) -> int | None:

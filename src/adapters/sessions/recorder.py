@@ -7,11 +7,15 @@ from typing import Protocol
 from attrs import frozen
 from eventsourcing.persistence import StoredEvent
 
+from ...application.audit import ArchiveQuery
 from ...application.ports import SessionQuery
 from ...domain.idempotency import KeyUse
 from ...domain.retention import RetainedSession, RetentionPolicy
 from .list_row import ListRow
 from .states import SealedState
+
+BY_ID = 1_000
+"""How many rows are read at a time by their ids."""
 
 
 @frozen(kw_only=True)
@@ -19,11 +23,11 @@ class Entry:
     """What one append writes: the events of one session, and what goes with them.
 
     `row` is the session's new place in the list; that of an erased session takes its idempotency keys and its states
-    with it. Labels that are None stay as they are.
+    with it. A stream that is no session's has none. Labels that are None stay as they are.
     """
 
     events: Sequence[StoredEvent]
-    row: ListRow
+    row: ListRow | None
     key_use: KeyUse | None = None
     labels: Sequence[bytes] | None = None
     state: SealedState | None = None
@@ -44,9 +48,15 @@ class SessionRecorder(Protocol):
         ...
 
     def select_events(
-        self, originator_id: str, *, gt: int | None = None, lte: int | None = None
+        self,
+        originator_id: str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
     ) -> Sequence[StoredEvent]:
-        """A session's events in their order."""
+        """A stream's events in their order, or with `desc` the last one first."""
         ...
 
     def rows_of(self, session_ids: Collection[str]) -> Mapping[str, ListRow]:
@@ -55,6 +65,10 @@ class SessionRecorder(Protocol):
 
     def rows(self, query: SessionQuery, labels: Sequence[bytes] = ()) -> Iterator[ListRow]:
         """All rows that match and have all labels, last active first, from the cursor on."""
+        ...
+
+    def rows_by_id(self, wanted: ArchiveQuery) -> Iterator[ListRow]:
+        """All rows that match, of erased sessions too, in the order of their ids."""
         ...
 
     def key_use(self, owner: str, key: str) -> KeyUse | None:

@@ -19,13 +19,14 @@ from eventsourcing.sqlite import (
     SQLiteDatastore,
 )
 
+from ...application.audit import ArchiveQuery
 from ...application.ports import SessionQuery
 from ...domain.errors import GatewayError
 from ...domain.idempotency import IdempotencyKey, KeyUse
 from ...domain.retention import RetainedSession, RetentionPolicy
 from ...domain.session import SessionStatus
 from .list_row import ListRow, microseconds
-from .recorder import Entry
+from .recorder import BY_ID, Entry
 from .retention import overdue_statement, overdue_values, to_retained
 from .states import SealedState
 
@@ -241,6 +242,13 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
             yield from batch
             after = batch[-1].last_activity_at, batch[-1].id
 
+    def rows_by_id(self, wanted: ArchiveQuery) -> Iterator[ListRow]:
+        """All rows that match, of erased sessions too, in the order of their ids, read `BY_ID` at a time."""
+        after = ""
+        while batch := self._select(*_by_id(wanted, after)):
+            yield from batch
+            after = batch[-1].id
+
     def left_behind(self, instance: str) -> tuple[str, ...]:
         """The ids of the sessions whose last turn has not ended and is not ours: nobody else is alive here."""
         where = "WHERE active_by IS NOT NULL AND active_by <> ? ORDER BY id"
@@ -285,14 +293,28 @@ def _page(query: SessionQuery, labels: Sequence[bytes], after: tuple[int, str] |
     return _SELECT_ROWS + where, [*(value for values in conditions.values() for value in values), query.limit + 1]
 
 
+def _by_id(wanted: ArchiveQuery, after: str) -> tuple[str, list[object]]:
+    conditions: dict[str, object] = {"id > ?": after}
+    if wanted.status is not None:
+        conditions["status = ?"] = wanted.status.value
+    if wanted.active_after is not None:
+        conditions["last_activity_at > ?"] = microseconds(wanted.active_after)
+    if wanted.closed_before is not None:
+        conditions["closed_at < ?"] = microseconds(wanted.closed_before)
+    where = f"WHERE {' AND '.join(conditions)} ORDER BY id LIMIT ?"
+    return _SELECT_ROWS + where, [*conditions.values(), BY_ID]
+
+
 def _insert_beside(cursor: SQLiteCursor, entry: Entry) -> None:
     """What goes with the events of an entry."""
-    cursor.execute(_PUT_ROW, astuple(entry.row))
+    if (row := entry.row) is None:
+        return
+    cursor.execute(_PUT_ROW, astuple(row))
     if entry.labels is not None:
-        _put_labels(cursor, entry.row.id, entry.labels)
-    if entry.row.status == SessionStatus.ERASED:
+        _put_labels(cursor, row.id, entry.labels)
+    if row.status == SessionStatus.ERASED:
         for statement in (_FORGET_KEYS, _FORGET_STATES):
-            cursor.execute(statement, (entry.row.id,))
+            cursor.execute(statement, (row.id,))
     if use := entry.key_use:
         cursor.execute(_FREE_KEY, (use.owner, use.key.key, use.session_id, use.instead_of))
         cursor.execute(_USE_KEY, (use.owner, use.key.key, use.key.fingerprint, use.session_id, use.turn))

@@ -13,13 +13,14 @@ from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime
 from typing import TypeVar
 
-from ...application.audit import SessionRecord
+from ...application.audit import ArchiveQuery, EventRecord, StreamHead
 from ...application.ports import Erasure, Provenance, RecordedEvent, SessionPage, SessionQuery, Verification
 from ...domain.errors import Draining, GatewayError
 from ...domain.idempotency import KeyUse
 from ...domain.retention import RetainedSession, RetentionPolicy
 from ...domain.session import HeldState, Session, SessionErased, SessionEvent
 from .arrivals import Arrivals
+from .audit_trail import EventAuditTrail
 from .keyring import Keyring
 from .list_row import microseconds
 from .reader import SessionReader
@@ -63,10 +64,15 @@ class EventSessionStore:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="sessions")
         self._opened.callback(self._threads.shutdown)
         self._arrivals = Arrivals(self._versions)
+        self.trail = EventAuditTrail(recorder, keyring, self._run)
 
     async def load(self, session_id: str, *, at_version: int | None = None) -> Session:
         """Fold the stream, whole or up to a version."""
         return await self._run(lambda: self._reader.load(session_id, at_version))
+
+    async def owner(self, session_id: str) -> str:
+        """Whose the session is, or was before it was erased."""
+        return (await self._run(lambda: self._reader.row(session_id))).owner
 
     async def append(
         self,
@@ -105,9 +111,21 @@ class EventSessionStore:
         """The stream as it was recorded."""
         return await self._run(lambda: self._reader.history(session_id, after, limit))
 
-    async def record(self, session_id: str) -> SessionRecord:
-        """The stream as it is stored, for an export; of an erased session, without content."""
-        return await self._run(lambda: self._reader.record(session_id))
+    async def head(self, session_id: str) -> StreamHead:
+        """The stream as it is now."""
+        return await self._run(lambda: self._reader.head(session_id))
+
+    async def heads(self, wanted: ArchiveQuery) -> Sequence[StreamHead]:
+        """The streams of all sessions that match, by their ids."""
+        return await self._run(lambda: self._reader.heads(wanted))
+
+    async def events(self, stream: StreamHead, *, after: int, limit: int) -> Sequence[EventRecord]:
+        """Events as they are stored, for an export; those of an erased session without content."""
+        return await self._run(lambda: self._reader.records(stream, after, limit))
+
+    async def trail_head(self) -> StreamHead | None:
+        """The audit trail as it is now."""
+        return await self.trail.head()
 
     async def changed(self, session_id: str, version: int, timeout_s: float) -> bool:
         """Wait for events after `version`, of this process or another one."""

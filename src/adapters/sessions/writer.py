@@ -219,7 +219,7 @@ def _moved_on(session: Session) -> VersionConflict:
     return VersionConflict(detail=f"Session {session.id} has moved on: read it again, then retry.")
 
 
-def _chained(session: Session, event: SessionEvent, provenance: Provenance, tip: str) -> ChainedEvent:
+def _chained(session: Session, event: SessionEvent, provenance: Provenance, tip: str) -> ChainedEvent[SessionEvent]:
     version = session.version + 1
     return ChainedEvent(
         originator_id=session.id,

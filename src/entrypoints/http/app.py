@@ -87,9 +87,9 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
     app.req_options.auto_parse_form_urlencoded = False
     json = falcon.media.JSONHandler(dumps=msgspec.json.encode, loads=msgspec.json.decode)
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json
-    sessions, events = SessionResource(services.sessions), SessionEvents(services.sessions)
+    sessions, events = SessionResource(services.sessions, services.reads), SessionEvents(services.reads)
     models, health = Models(services.catalog), Health(is_ready)
-    audit = Audit(services.exports, services.sessions)
+    audit = Audit(services.exports, services.reads)
     routes: list[tuple[str, object, str | None]] = [
         ("/v1/generations/text", TextGenerations(services.generate), None),
         ("/v1/chat/completions", ChatCompletions(services.generate), None),
@@ -107,7 +107,9 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/sessions/{session_id}/verify", events, "verify"),
         ("/v1/sessions/{session_id}/export", audit, "export"),
         ("/v1/sessions/{session_id}/replay", audit, "replay"),
+        ("/v1/audit/export", audit, "exports"),
         ("/v1/audit/key", audit, "key"),
+        ("/v1/audit/reads", audit, "reads"),
         ("/v1/retention", RetentionResource(services.retention), None),
         ("/v1/models", models, None),
         ("/v1/models/{path:path}", models, "one"),

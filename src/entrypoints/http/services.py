@@ -5,6 +5,7 @@ from attrs import frozen
 from ...application.audit import Exports
 from ...application.catalog import Catalog
 from ...application.generate import Generate
+from ...application.reads import Reads
 from ...application.retention import Retention
 from ...application.sessions import Sessions
 
@@ -17,6 +18,7 @@ class Services:
     sessions: Sessions
     catalog: Catalog
     exports: Exports
+    reads: Reads
     retention: Retention
 
 

@@ -1,6 +1,9 @@
 """`pluggably audit` as auditors use it: exports from the real service, checks without it."""
 
 import json
+import os
+import sqlite3
+from contextlib import closing
 
 import httpx
 import pytest
@@ -38,6 +41,64 @@ def test_what_the_service_exports_is_verified_and_replayed_without_it(service, t
     assert (was["title"], was["turns"]) == ("Grüße", [])
     events = pluggably("audit", "export", opened["id"], "--format", "cloudevents", *here).stdout
     assert json.loads(events)["specversion"] == "1.0"
+
+
+def test_all_sessions_are_exported_into_one_file(tmp_path, service):
+    ids = [httpx.post(f"{service.url}/v1/sessions", json={}, trust_env=False).json()["id"] for _ in range(3)]
+    httpx.delete(f"{service.url}/v1/sessions/{ids[1]}", trust_env=False).raise_for_status()
+    here, file = ("--url", service.url), tmp_path / "all.jsonl"
+    assert pluggably("audit", "export", "--all", "--out", str(file), *here).returncode == 0
+    assert set(ids) <= {it["id"] for it in json.loads(file.read_bytes().partition(b"\n")[0])["sessions"]}
+    assert pluggably("audit", "verify", str(file)).stdout.startswith("VALID: ")
+    some = pluggably("audit", "export", ids[2], ids[0], *here).stdout.splitlines()
+    assert [it["id"] for it in json.loads(some[0])["sessions"]] == [ids[2], ids[0]]
+    gone = json.loads(pluggably("audit", "export", "--all", "--status", "erased", *here).stdout.splitlines()[0])
+    assert [(it["id"], it["events"], it["erased"]) for it in gone["sessions"]] == [(ids[1], 2, True)]
+
+
+def test_who_read_what_is_shown(service):
+    opened = httpx.post(f"{service.url}/v1/sessions", json={}, trust_env=False).json()["id"]
+    here = ("--url", service.url)
+    pluggably("audit", "export", opened, *here)
+    reads = json.loads(pluggably("audit", "reads", "--json", *here).stdout)
+    assert [(it["what"], it["session_id"], it["actor"]) for it in reads[-2:]] == [
+        ("export", opened, "local"),
+        ("reads", None, "local"),
+    ]
+    shown = pluggably("audit", "reads", "--after", str(reads[-2]["number"] - 1), *here, COLUMNS="160").stdout
+    header, export, *_ = shown.splitlines()
+    assert header.split() == ["number", "at", "by", "what", "session", "asked"]
+    assert export.split()[-4:] == ["local", "export", opened, "format=jsonl"]
+
+
+def test_an_export_that_breaks_off_is_no_file(tmp_path, demo_gguf):
+    with Service(tmp_path, demo_gguf.parent) as service:
+        opened = httpx.post(f"{service.url}/v1/sessions", json={}, trust_env=False).json()["id"]
+        with closing(sqlite3.connect(tmp_path / "sessions" / "sessions.sqlite")) as database, database:
+            database.execute("UPDATE stored_events SET state = zeroblob(200) WHERE originator_id = ?", (opened,))
+        file = tmp_path / "out" / "export.jsonl"
+        file.parent.mkdir()
+        file.write_bytes(b"the one before")
+        for what in (opened, "--all"):
+            refused = pluggably("audit", "export", what, "--out", str(file), "--url", service.url)
+            assert refused.returncode == 1
+            assert "broke off" in refused.stderr
+        assert [(it.name, it.read_bytes()) for it in file.parent.iterdir()] == [("export.jsonl", b"the one before")]
+
+
+@pytest.mark.parametrize("words", [(), ("ses_a", "--all"), ("ses_a", "--status", "closed")])
+def test_what_to_export_has_to_be_said_once(words):
+    refused = pluggably("audit", "export", *words)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "--all" in refused.stderr
+
+
+def test_what_is_no_file_is_not_replaced_by_one(service, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    refused = pluggably("audit", "export", "--all", "--out", str(tmp_path / "pipe"), "--url", service.url)
+    assert refused.returncode == 1
+    assert "no ordinary file" in refused.stderr
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_spoilt_export_is_refused_with_the_place(export_file):

@@ -17,9 +17,11 @@ from pluggably.adapters.memory.generator import ScriptedGenerator
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.system import IdSequence, new_state_token, now
 from pluggably.application.audit import Exports
+from pluggably.application.audit_trail import ReadRecorder
 from pluggably.application.catalog import Catalog
 from pluggably.application.erasure import Eraser
 from pluggably.application.generate import Generate
+from pluggably.application.reads import Reads
 from pluggably.application.retention import Retention
 from pluggably.application.sessions import Sessions
 from pluggably.application.state_tokens import StateTokens
@@ -60,6 +62,7 @@ class World:
     ) -> None:
         self.generator = generator or ScriptedGenerator()
         self.store = store or MemorySessionStore()
+        recorder = ReadRecorder(trail=self.store.trail, clock=clock)
         new_id, locks = IdSequence(), SessionLocks(wait_s)
         catalog = Catalog(
             sources=[Models()], runners=Models(), aliases={"small": "tiny"}, defaults={Modality.TEXT: "tiny"}
@@ -78,7 +81,10 @@ class World:
             retention=Retention(
                 store=self.store, retained=self.store, eraser=eraser, policy=RetentionPolicy(), locks=locks, clock=clock
             ),
-            exports=Exports(archive=self.store, signer=SigningKey(Path(keys)), formats=FORMATS, clock=clock),
+            reads=Reads(store=self.store, recorder=recorder),
+            exports=Exports(
+                archive=self.store, recorder=recorder, signer=SigningKey(Path(keys)), formats=FORMATS, clock=clock
+            ),
             generate=Generate(
                 catalog=catalog,
                 generators={"local": self.generator, "acme": self.generator},
