@@ -17,6 +17,13 @@ class FolderlessStore(MemorySessionStore):
         self.folder = folder
 
 
+class TraillessStore:
+    """A store that keeps no audit trail."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+
 class EchoProvider:
     """A provider as a third party would write it."""
 
@@ -47,6 +54,11 @@ async def test_sqlite_is_the_default_store_and_memory_can_be_chosen(container):
 def test_a_store_from_outside_is_given_the_data_folder(container, tmp_path):
     store = container(f'[sessions]\nstore = "{__name__}:FolderlessStore"').session_store()
     assert store.folder == tmp_path
+
+
+def test_a_store_without_an_audit_trail_is_refused_before_anything_is_read(container):
+    with pytest.raises(SettingsError, match="no audit trail"):
+        container(f'[sessions]\nstore = "{__name__}:TraillessStore"').reads()
 
 
 def test_a_provider_of_a_known_kind_is_built(container):
