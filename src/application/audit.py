@@ -10,9 +10,9 @@ from attrs import asdict, define, frozen
 from ..domain.access import Principal, Scope
 from ..domain.audit import ReadKind
 from ..domain.errors import InvalidRequest, NotFound
-from ..domain.session import Session, SessionEvent, SessionStatus, fold
+from ..domain.session import Session, SessionStatus, fold
 from .audit_trail import TRAIL, ReadRecorder
-from .ports import Clock
+from .ports import Clock, RecordedEvent
 
 BATCH = 100
 """How many events of a session an export holds in memory at once."""
@@ -132,11 +132,20 @@ class Exporter(Protocol):
 
 
 class EventReader(Protocol):
-    """Reads a stored event."""
+    """Reads a stored event of a session."""
 
-    def __call__(self, record: EventRecord) -> SessionEvent:
+    def __call__(self, record: EventRecord) -> RecordedEvent:
         """The event; raises GatewayError for one that this version of the gateway does not know."""
         ...
+
+
+@frozen(kw_only=True)
+class ExportedStream:
+    """A stream that an export has, with all its events."""
+
+    id: str
+    erased: bool
+    events: tuple[EventRecord, ...]
 
 
 @frozen(kw_only=True)
@@ -147,6 +156,11 @@ class Fault:
     what: str
     session_id: str | None = None
     version: int | None = None
+
+    def __str__(self) -> str:
+        """Where it is, and what; without a full stop."""
+        event = "" if self.session_id is None else f" (session {self.session_id}, version {self.version})"
+        return f"line {self.line}{event} {self.what}"
 
 
 @frozen(kw_only=True)
@@ -172,8 +186,8 @@ class ExportFile(Protocol):
         """Check every line. `trusted` is the public key that must have signed; else the one that the export names."""
         ...
 
-    def records(self, lines: Sequence[bytes]) -> Iterator[EventRecord]:
-        """The events of an export that was found whole."""
+    def streams(self, lines: Iterable[bytes]) -> Iterator[ExportedStream]:
+        """The streams of an export that was found whole, one after the other."""
         ...
 
 
@@ -277,6 +291,10 @@ class ExportReader:
         """Check it."""
         return self.file.examine(lines, trusted=trusted)
 
+    def streams(self, lines: Iterable[bytes]) -> Iterator[ExportedStream]:
+        """What it has, if it was found whole."""
+        return self.file.streams(lines)
+
     def replay(self, lines: Sequence[bytes], session_id: str, *, to: int | None = None) -> Session:
         """The state of a session as it was after `to` events, or after all of them.
 
@@ -288,9 +306,9 @@ class ExportReader:
             raise NotFound(detail="The audit trail is no session, and nothing to be replayed: read its lines.")
         if self.examine(lines).fault:
             raise InvalidRequest(detail="The export is not whole, so nothing is replayed from it: verify it first.")
-        stream = [it for it in self.file.records(lines) if it.session_id == session_id]
-        if not stream or (to is not None and not 1 <= to <= len(stream)):
+        stream = next((it for it in self.streams(lines) if it.id == session_id), None)
+        if stream is None or (to is not None and not 1 <= to <= len(stream.events)):
             raise NotFound(detail=f"The export has no session {session_id!r}, or not that version of it.")
-        if stream[0].values is None:
+        if stream.erased:
             raise NotFound(detail=f"Session {session_id} was erased: its events are there, what was said is not.")
-        return fold(session_id, map(self.read, stream[:to]))
+        return fold(session_id, (self.read(it).event for it in stream.events[:to]))

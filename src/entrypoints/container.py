@@ -22,6 +22,7 @@ from ..application.catalog import Catalog
 from ..application.downloads import Downloads
 from ..application.erasure import Eraser
 from ..application.generate import Generate
+from ..application.imports import Imports
 from ..application.ports import Generator, ModelSource, RunnerStatus, SessionStore
 from ..application.reads import Reads
 from ..application.retention import Retention
@@ -336,6 +337,22 @@ def migrate_sessions(settings: Settings) -> Sequence[str]:
         from ..adapters.sessions.postgres_store import migrate
 
     return migrate(_database_url(settings))
+
+
+@asynccontextmanager
+async def open_imports(settings: Settings) -> AsyncIterator[Imports]:
+    """What brings sessions into the configured store, which is opened for it: on SQLite no service may run.
+
+    Raises:
+        GatewayError: the store cannot be opened, is in use, or would forget them at once.
+    """
+    if _store_kind(settings) == "memory":
+        raise SettingsError(detail="sessions.store = 'memory' forgets everything at once: nothing can be imported.")
+    store: Any = Container(settings=settings).session_store()
+    try:
+        yield Imports(reader=open_export_reader(), store=store)
+    finally:
+        await store.close()
 
 
 def open_export_reader() -> ExportReader:

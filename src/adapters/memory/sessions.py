@@ -66,12 +66,25 @@ class MemorySessionStore:
         state: HeldState | None = None,
     ) -> Session:
         """Add events to the stream; without any, the session is returned as it is."""
+        return self._append(session, [(event, provenance) for event in events], key_use, state)
+
+    async def restore(self, session_id: str, events: Sequence[RecordedEvent]) -> Session:
+        """Store the events of a whole stream, each with the provenance that it was recorded with."""
+        return self._append(Session(id=session_id), [(it.event, it.provenance) for it in events])
+
+    def _append(
+        self,
+        session: Session,
+        events: Sequence[tuple[SessionEvent, Provenance]],
+        key_use: KeyUse | None = None,
+        state: HeldState | None = None,
+    ) -> Session:
         self._expect_not_erased(session.id)
         stream = self._streams.get(session.id, [])
         if len(stream) != session.version:
             raise VersionConflict(detail=f"Session {session.id} has moved on from version {session.version}.")
         head, added = stream[-1].hash if stream else "", []
-        for event in events:
+        for event, provenance in events:
             added.append(_recorded(session, event, provenance, head))
             head, session = added[-1].hash, apply(session, event)
         if key_use:

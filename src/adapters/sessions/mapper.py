@@ -159,9 +159,25 @@ def record(stored: StoredEvent, mapper: SessionMapper | None) -> EventRecord:
     )
 
 
-def read_record(record: EventRecord) -> SessionEvent:
+def read_record(record: EventRecord) -> RecordedEvent:
     """The event of a record that shows its values; raises GatewayError for one that is not known here."""
-    return from_stored(record.topic, _JSON.decode(record.values or b"{}"))
+    event = from_stored(record.topic, _JSON.decode(record.values or b"{}"))
+    try:
+        header = _JSON.decode(record.header)
+        return RecordedEvent(
+            id=header["event_id"],
+            session_id=record.session_id,
+            version=record.version,
+            event=event,
+            provenance=Provenance(**header["provenance"]),
+            recorded_at=datetime.fromisoformat(header["recorded_at"]),
+            previous_hash=header["previous_hash"],
+            hash=record.hash,
+        )
+    except (ValueError, TypeError, KeyError) as exc:
+        raise GatewayError(
+            detail=f"The header of event {record.version} of session {record.session_id} is not known here."
+        ) from exc
 
 
 def recorded(chained: ChainedEvent[SessionEvent], stored: StoredEvent) -> RecordedEvent:

@@ -89,6 +89,15 @@ class EventSessionStore:
         self._arrivals.tell(appended.id, appended.version)
         return appended
 
+    async def restore(self, session_id: str, events: Sequence[RecordedEvent]) -> Session:
+        """Store the events of a whole stream, each with the provenance that it was recorded with."""
+        wanted = Append(
+            session=Session(id=session_id),
+            events=[it.event for it in events],
+            provenance=[it.provenance for it in events],
+        )
+        return await asyncio.wrap_future(self._writer.submit(wanted))
+
     async def erase(self, session: Session, erased: SessionErased, provenance: Provenance) -> Erasure:
         """Store the last event and destroy the session's key."""
         erasure = await self._run(lambda: self._erase(session, erased, provenance))

@@ -5,9 +5,10 @@ comes alone is written at once: nothing waits for more to come.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from itertools import repeat
 from threading import Condition, Thread
 
 from attrs import frozen
@@ -43,13 +44,22 @@ _LABELLING = SessionOpened | SessionChanged | SessionErased
 
 @frozen(kw_only=True)
 class Append:
-    """Events to store after `session.version`, and what is stored with them."""
+    """Events to store after `session.version`, and what is stored with them.
+
+    `provenance` is that of all of them, or one for each.
+    """
 
     session: Session
     events: Sequence[SessionEvent]
-    provenance: Provenance
+    provenance: Provenance | Sequence[Provenance]
     key_use: KeyUse | None = None
     state: HeldState | None = None
+
+    @property
+    def caused(self) -> Iterator[tuple[SessionEvent, Provenance]]:
+        """Each event with its provenance."""
+        every = repeat(self.provenance) if isinstance(self.provenance, Provenance) else self.provenance
+        return zip(self.events, every, strict=False)
 
 
 @frozen
@@ -167,8 +177,8 @@ class SessionWriter:
         if key is None:
             raise was_erased(row) if row else NotFound.of("session", session.id)
         mapper, stored, tip = SessionMapper(key), list[StoredEvent](), row.tip if row else ""
-        for event in append.events:
-            stored.append(mapper.to_stored_event(_chained(session, event, append.provenance, tip)))
+        for event, provenance in append.caused:
+            stored.append(mapper.to_stored_event(_chained(session, event, provenance, tip)))
             # The state is folded from the bytes: whatever they could not give back is noticed before it is stored.
             session, tip = apply(session, mapper.to_event(stored[-1])), hash_of(stored[-1])
         new = to_row(session, tip=tip, key=key, active_by=self._instance)

@@ -1,6 +1,8 @@
 """`pluggably audit`: take exports of sessions away, check them where no gateway is, and see what was."""
 
+import asyncio
 import json as json_lines
+import os
 import sys
 from base64 import b64decode
 from pathlib import Path
@@ -11,7 +13,7 @@ from cyclopts import App, Parameter
 
 from ...application.audit import Examination
 from ...domain.errors import InvalidRequest
-from .app import HERE, AsJson, Url
+from .app import HERE, AsJson, Config, Url
 from .plain import plain
 
 audit = App(name="audit", help="Export sessions, check exports, and replay what was.")
@@ -22,6 +24,7 @@ Status = Annotated[str | None, Parameter(help="With --all: only `open`, `closed`
 Moment = Annotated[str | None, Parameter(help="With --all: only those, by a time such as 2026-01-31T12:00:00Z.")]
 Out = Annotated[Path | None, Parameter(help="The file to write; standard output.")]
 Key = Annotated[str | None, Parameter(help="The public key that must have signed, as `pluggably audit key` prints it.")]
+Signed = Annotated[str, Parameter(help="The public key that must have signed the export.")]
 To = Annotated[int | None, Parameter(help="The state after that many events; after all of them.")]
 After = Annotated[int, Parameter(help="Only the reads that follow this number.")]
 From = Annotated[Path | None, Parameter(name="--from", help="An export to replay from, instead of the service.")]
@@ -87,8 +90,24 @@ def verify(file: Path, /, *, key: Key = None) -> None:
     except OSError as error:
         raise _unreadable(file, error) from error
     if found.fault:
-        sys.exit(plain(f"INVALID: {_place(found)} {found.fault.what}."))
+        sys.exit(plain(f"INVALID: {found.fault}."))
     print(_told(found, trusted=trusted is not None))
+
+
+@audit.command(name="import")
+def import_(file: Path, /, *, key: Signed, config: Config = None) -> None:
+    """Bring the sessions of an export into the configured store, and not into the running service."""
+    from ..settings import load_settings
+    from .imports import import_sessions
+
+    settings, trusted = load_settings(config, os.environ), _public_key(key)
+    try:
+        with file.open("rb") as opened:
+            done = asyncio.run(import_sessions(settings, opened, trusted))
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    if not done:
+        sys.exit(1)
 
 
 @audit.command
@@ -140,13 +159,6 @@ def _told(found: Examination, *, trusted: bool) -> str:
     if found.uncommitted:
         told.append(f"For the content of {found.uncommitted} events of an early format only the signature vouches.")
     return "\n".join(told)
-
-
-def _place(found: Examination) -> str:
-    fault = found.fault
-    if fault is None or fault.session_id is None:
-        return f"line {fault.line if fault else 0}"
-    return f"line {fault.line} (session {fault.session_id}, version {fault.version})"
 
 
 def _public_key(text: str) -> bytes:
