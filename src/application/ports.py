@@ -202,7 +202,7 @@ class Verification:
 
 @frozen(kw_only=True)
 class Erasure:
-    """What was removed of a session: its key, its title and metadata, and so many idempotency keys and state tokens.
+    """What was removed of a session: its key, its title and metadata, and what is counted here.
 
     `events` stay, with the hash of the last: who did what and when, and nothing of what was said.
     """
@@ -213,6 +213,7 @@ class Erasure:
     head: str
     idempotency_keys: int
     state_tokens: int
+    snapshots: int
 
 
 @frozen(kw_only=True)

@@ -93,6 +93,7 @@ class MemorySessionStore:
             head=found.head,
             idempotency_keys=len(keys),
             state_tokens=len(tokens),
+            snapshots=0,
         )
 
     async def key_use(self, owner: str, key: str) -> KeyUse | None:

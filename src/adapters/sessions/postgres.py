@@ -25,7 +25,9 @@ from ...domain.errors import GatewayError
 from ...domain.idempotency import IdempotencyKey, KeyUse
 from ...domain.session import SessionStatus
 from .list_row import ListRow, microseconds
+from .mapper import HASH_BYTES
 from .recorder import Entry
+from .snapshots import SealedSnapshot
 from .states import SealedState
 
 CONNECTION_WAIT_S = 2.0
@@ -56,6 +58,15 @@ _FORGET_KEYS = "DELETE FROM idempotency_keys WHERE session_id = %s"
 _PUT_STATE = "INSERT INTO session_states VALUES (%s, %s, %s, %s, %s)"
 _SELECT_STATES = "SELECT digest, session_id, turn, expires_at, sealed FROM session_states "
 _FORGET_STATES = "DELETE FROM session_states WHERE session_id = %s"
+_PUT_SNAPSHOT = """
+INSERT INTO session_snapshots VALUES (%s, %s, %s, %s)
+ON CONFLICT (session_id, version) DO UPDATE SET format = excluded.format, sealed = excluded.sealed"""
+_SELECT_SNAPSHOTS = """
+SELECT session_id, version, format, sealed, substr(state, 1, %s) AS tip
+FROM session_snapshots JOIN stored_events ON (originator_id, originator_version) = (session_id, version)
+WHERE session_id = %s AND version <= %s ORDER BY version"""
+_COUNT_SNAPSHOTS = "SELECT count(*) AS snapshots FROM session_snapshots WHERE session_id = %s"
+_FORGET_SNAPSHOTS = "DELETE FROM session_snapshots WHERE session_id = %s"
 _COUNT_KEYS = "SELECT count(*) AS keys FROM idempotency_keys WHERE session_id = %s"
 _FORGET_LABELS = "DELETE FROM session_labels WHERE session_id = %s"
 _PUT_LABELS = "INSERT INTO session_labels SELECT DISTINCT unnest(%s::bytea[]), %s"
@@ -172,6 +183,15 @@ class PostgresSessionRecorder(PostgresApplicationRecorder):
         found = self.datastore.run(_SELECT_STATES + "WHERE session_id = %s ORDER BY turn", (session_id,))
         return [SealedState(**columns) for columns in found]
 
+    def snapshots(self, session_id: str, upto: int) -> list[tuple[SealedSnapshot, str]]:
+        """The session's snapshots up to a version in their order, each with the hash of the event at its version."""
+        found = self.datastore.run(_SELECT_SNAPSHOTS, (HASH_BYTES, session_id, upto))
+        return [(SealedSnapshot(**it), tip.hex()) for it in found if (tip := it.pop("tip"))]
+
+    def snapshots_of(self, session_id: str) -> int:
+        """How many snapshots there are of the session."""
+        return int(self.datastore.run(_COUNT_SNAPSHOTS, (session_id,))[0]["snapshots"])
+
     def rows(self, query: SessionQuery, labels: Sequence[bytes] = ()) -> Iterator[ListRow]:
         """All rows that match and have all labels, last active first, from the cursor on, read `limit` at a time."""
         after = (microseconds(query.after.last_activity_at), query.after.id) if query.after else None
@@ -195,13 +215,15 @@ def _insert_beside(curs: Cursor[DictRow], entry: Entry) -> None:
         curs.execute(_FORGET_LABELS, (row.id,))
         curs.execute(_PUT_LABELS, (entry.labels, row.id))
     if row.status == SessionStatus.ERASED:
-        for statement in (_FORGET_KEYS, _FORGET_STATES):
+        for statement in (_FORGET_KEYS, _FORGET_STATES, _FORGET_SNAPSHOTS):
             curs.execute(statement, (row.id,))
     if use := entry.key_use:
         curs.execute(_FREE_KEY, (use.owner, use.key.key, use.session_id, use.instead_of))
         curs.execute(_USE_KEY, (use.owner, use.key.key, use.key.fingerprint, use.session_id, use.turn))
     if entry.state:
         curs.execute(_PUT_STATE, astuple(entry.state))
+    if entry.snapshot:
+        curs.execute(_PUT_SNAPSHOT, astuple(entry.snapshot))
 
 
 def _page(query: SessionQuery, labels: Sequence[bytes], after: tuple[int, str] | None) -> tuple[str, list[object]]:

@@ -9,6 +9,7 @@ from eventsourcing.persistence import StoredEvent
 from ...application.ports import SessionQuery
 from ...domain.idempotency import KeyUse
 from .list_row import ListRow
+from .snapshots import SealedSnapshot
 from .states import SealedState
 
 
@@ -16,8 +17,8 @@ from .states import SealedState
 class Entry:
     """What one append writes: the events of one session, and what goes with them.
 
-    `row` is the session's new place in the list; that of an erased session takes its idempotency keys and its states
-    with it. Labels that are None stay as they are.
+    `row` is the session's new place in the list; that of an erased session takes its idempotency keys, its states
+    and its snapshots with it. Labels that are None stay as they are.
     """
 
     events: Sequence[StoredEvent]
@@ -25,6 +26,7 @@ class Entry:
     key_use: KeyUse | None = None
     labels: Sequence[bytes] | None = None
     state: SealedState | None = None
+    snapshot: SealedSnapshot | None = None
 
 
 class SessionRecorder(Protocol):
@@ -69,6 +71,14 @@ class SessionRecorder(Protocol):
 
     def states_of(self, session_id: str) -> Sequence[SealedState]:
         """What the session's state tokens stand for, those of the first turn first."""
+        ...
+
+    def snapshots(self, session_id: str, upto: int) -> Sequence[tuple[SealedSnapshot, str]]:
+        """The session's snapshots up to a version in their order, each with the hash of the event at its version."""
+        ...
+
+    def snapshots_of(self, session_id: str) -> int:
+        """How many snapshots there are of the session."""
         ...
 
     def erased(self) -> Sequence[str]:

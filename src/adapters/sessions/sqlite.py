@@ -23,7 +23,9 @@ from ...domain.errors import GatewayError
 from ...domain.idempotency import IdempotencyKey, KeyUse
 from ...domain.session import SessionStatus
 from .list_row import ListRow, microseconds
+from .mapper import HASH_BYTES
 from .recorder import Entry
+from .snapshots import SealedSnapshot
 from .states import SealedState
 
 _EVENTS: Final = """
@@ -74,6 +76,14 @@ CREATE TABLE IF NOT EXISTS session_states (
     expires_at INTEGER NOT NULL,
     sealed BLOB NOT NULL
 ) WITHOUT ROWID"""
+_SNAPSHOTS: Final = """
+CREATE TABLE IF NOT EXISTS session_snapshots (
+    session_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    format INTEGER NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (session_id, version)
+)"""
 _INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS session_list_by_activity ON session_list (owner, last_activity_at DESC, id DESC)",
     "CREATE INDEX IF NOT EXISTS session_list_erased ON session_list (id) WHERE status = 'erased'",
@@ -83,7 +93,7 @@ _INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS session_list_closed ON session_list (closed_at) WHERE closed_at IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS session_states_by_session ON session_states (session_id, turn)",
 )
-_LABELLED, _VERSION = 2, 4
+_LABELLED, _VERSION = 2, 5
 """The `user_version` of a file whose sessions have their labels, and of one that this version writes."""
 _UPGRADES: Final = {
     "active_by": (
@@ -120,6 +130,14 @@ _PUT_STATE = "INSERT INTO session_states VALUES (?, ?, ?, ?, ?)"
 _SELECT_STATES = f"SELECT {', '.join(_STATE_COLUMNS)} FROM session_states "  # noqa: S608 - names of our own
 _FORGET_STATES = "DELETE FROM session_states WHERE session_id = ?"
 
+_PUT_SNAPSHOT = "INSERT OR REPLACE INTO session_snapshots VALUES (?, ?, ?, ?)"
+_SELECT_SNAPSHOTS = """
+SELECT session_id, version, format, sealed, substr(state, 1, ?)
+FROM session_snapshots JOIN stored_events ON (originator_id, originator_version) = (session_id, version)
+WHERE session_id = ? AND version <= ? ORDER BY version"""
+_COUNT_SNAPSHOTS = "SELECT count(*) FROM session_snapshots WHERE session_id = ?"
+_FORGET_SNAPSHOTS = "DELETE FROM session_snapshots WHERE session_id = ?"
+
 
 class SqliteSessionRecorder(SQLiteApplicationRecorder):
     """The library's recorder; it also keeps what goes with the events."""
@@ -137,7 +155,7 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
 
     def construct_create_table_statements(self) -> list[str]:
         """The tables and their indexes."""
-        return [_EVENTS, _LIST, _KEYS, _LABELS, _STATES, *_INDEXES]
+        return [_EVENTS, _LIST, _KEYS, _LABELS, _STATES, _SNAPSHOTS, *_INDEXES]
 
     def insert(self, entries: Sequence[Entry]) -> None:
         """Store everything of all entries, or nothing."""
@@ -191,9 +209,20 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
 
     def keys_of(self, session_id: str) -> int:
         """How many idempotency keys stand for the session or its turns."""
+        return self._count(_COUNT_KEYS, session_id)
+
+    def snapshots(self, session_id: str, upto: int) -> list[tuple[SealedSnapshot, str]]:
+        """The session's snapshots up to a version in their order, each with the hash of the event at its version."""
         with self.datastore.transaction(commit=False) as cursor:
-            cursor.execute(_COUNT_KEYS, (session_id,))
-            return int(cursor.fetchone()[0])
+            cursor.execute(_SELECT_SNAPSHOTS, (HASH_BYTES, session_id, upto))
+            return [
+                (SealedSnapshot(session_id=it[0], version=it[1], format=it[2], sealed=it[3]), it[4].hex())
+                for it in cursor.fetchall()
+            ]
+
+    def snapshots_of(self, session_id: str) -> int:
+        """How many snapshots there are of the session."""
+        return self._count(_COUNT_SNAPSHOTS, session_id)
 
     def erased(self) -> tuple[str, ...]:
         """The ids of the sessions that were erased."""
@@ -234,6 +263,11 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
             cursor.execute(statement, values)
             return [_to_row(columns) for columns in cursor.fetchall()]
 
+    def _count(self, statement: str, session_id: str) -> int:
+        with self.datastore.transaction(commit=False) as cursor:
+            cursor.execute(statement, (session_id,))
+            return int(cursor.fetchone()[0])
+
     def _states(self, where: str, value: str) -> list[SealedState]:
         with self.datastore.transaction(commit=False) as cursor:
             cursor.execute(_SELECT_STATES + where, (value,))
@@ -270,13 +304,15 @@ def _insert_beside(cursor: SQLiteCursor, entry: Entry) -> None:
     if entry.labels is not None:
         _put_labels(cursor, entry.row.id, entry.labels)
     if entry.row.status == SessionStatus.ERASED:
-        for statement in (_FORGET_KEYS, _FORGET_STATES):
+        for statement in (_FORGET_KEYS, _FORGET_STATES, _FORGET_SNAPSHOTS):
             cursor.execute(statement, (entry.row.id,))
     if use := entry.key_use:
         cursor.execute(_FREE_KEY, (use.owner, use.key.key, use.session_id, use.instead_of))
         cursor.execute(_USE_KEY, (use.owner, use.key.key, use.key.fingerprint, use.session_id, use.turn))
     if entry.state:
         cursor.execute(_PUT_STATE, astuple(entry.state))
+    if entry.snapshot:
+        cursor.execute(_PUT_SNAPSHOT, astuple(entry.snapshot))
 
 
 def _put_labels(cursor: SQLiteCursor, session_id: str, labels: Sequence[bytes]) -> None:

@@ -1,0 +1,9 @@
+-- Sessions as they were at a version, so that a long one is opened without folding all its events.
+
+CREATE TABLE session_snapshots (
+    session_id text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    format integer NOT NULL,
+    sealed bytea STORAGE EXTERNAL NOT NULL,  -- encrypted: there is nothing to compress
+    PRIMARY KEY (session_id, version)
+);
