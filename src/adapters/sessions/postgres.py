@@ -126,7 +126,8 @@ class SessionDatastore(PostgresDatastore):
     @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
     def run(self, statement: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Run one statement that may be run twice, durably, and fetch what it returns."""
-        with self.get_connection() as connection, connection.cursor() as cursor:
+        # Binary: bytes come as they are, and not as hexadecimal digits.
+        with self.get_connection() as connection, connection.cursor(binary=True) as cursor:
             cursor.execute(statement.encode(), values)
             return cursor.fetchall() if cursor.description else []
 

@@ -85,7 +85,9 @@ CREATE TABLE IF NOT EXISTS session_snapshots (
     PRIMARY KEY (session_id, version)
 )"""
 _INDEXES: Final = (
-    "CREATE INDEX IF NOT EXISTS session_list_by_activity ON session_list (owner, last_activity_at DESC, id DESC)",
+    "DROP INDEX IF EXISTS session_list_by_activity",  # of older files: it lacks what is filtered by
+    "CREATE INDEX IF NOT EXISTS session_list_by_owner"
+    " ON session_list (owner, last_activity_at DESC, id DESC, status, modalities)",
     "CREATE INDEX IF NOT EXISTS session_list_erased ON session_list (id) WHERE status = 'erased'",
     "CREATE INDEX IF NOT EXISTS session_labels_by_session ON session_labels (session_id)",
     "CREATE INDEX IF NOT EXISTS idempotency_keys_by_session ON idempotency_keys (session_id)",
@@ -117,6 +119,12 @@ _PUT_ROW = (
 )
 _SELECT_ROWS = f"SELECT {', '.join(_COLUMNS)} FROM session_list "  # noqa: S608 - names of our own
 
+
+_FEW = 5_000
+"""So many sessions that have a label are looked up each; of more, enough are soon met on the way down the list."""
+_COUNT_WITH_LABEL = f"SELECT count(*) FROM (SELECT 1 FROM session_labels WHERE label = ? LIMIT {_FEW + 1})"  # noqa: S608
+_HAS_LABEL = "EXISTS (SELECT 1 FROM session_labels WHERE label = ? AND session_id = id)"
+_WITH_LABEL = "id IN (SELECT session_id FROM session_labels WHERE label = ?)"
 
 _FREE_KEY = "DELETE FROM idempotency_keys WHERE owner = ? AND key = ? AND session_id = ? AND turn = ?"
 _USE_KEY = "INSERT INTO idempotency_keys (owner, key, fingerprint, session_id, turn) VALUES (?, ?, ?, ?, ?)"
@@ -245,7 +253,8 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
     def rows(self, query: SessionQuery, labels: Sequence[bytes] = ()) -> Iterator[ListRow]:
         """All rows that match and have all labels, last active first, from the cursor on, read `limit` at a time."""
         after = (microseconds(query.after.last_activity_at), query.after.id) if query.after else None
-        while batch := self._select(*_page(query, labels, after)):
+        rare = next((label for label in labels if self._count(_COUNT_WITH_LABEL, label) <= _FEW), None)
+        while batch := self._select(*_page(query, labels, rare, after)):
             yield from batch
             after = batch[-1].last_activity_at, batch[-1].id
 
@@ -263,9 +272,9 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
             cursor.execute(statement, values)
             return [_to_row(columns) for columns in cursor.fetchall()]
 
-    def _count(self, statement: str, session_id: str) -> int:
+    def _count(self, statement: str, value: str | bytes) -> int:
         with self.datastore.transaction(commit=False) as cursor:
-            cursor.execute(statement, (session_id,))
+            cursor.execute(statement, (value,))
             return int(cursor.fetchone()[0])
 
     def _states(self, where: str, value: str) -> list[SealedState]:
@@ -281,8 +290,12 @@ class _DurablePool(SQLiteConnectionPool):
         return connection
 
 
-def _page(query: SessionQuery, labels: Sequence[bytes], after: tuple[int, str] | None) -> tuple[str, list[object]]:
-    conditions: dict[str, tuple[object, ...]] = {"owner = ?": (query.owner,), "status <> 'erased'": ()}
+def _page(
+    query: SessionQuery, labels: Sequence[bytes], rare: bytes | None, after: tuple[int, str] | None
+) -> tuple[str, list[object]]:
+    """A page of those that have all labels; if few have the `rare` one, by way of it and not down the list."""
+    owned = "owner = ?" if rare is None else "+owner = ?"  # no index is used for what has a plus before it
+    conditions: dict[str, tuple[object, ...]] = {owned: (query.owner,), "status <> 'erased'": ()}
     if query.status is not None:
         conditions["status = ?"] = (query.status.value,)
     if query.modality is not None:
@@ -290,8 +303,9 @@ def _page(query: SessionQuery, labels: Sequence[bytes], after: tuple[int, str] |
     if query.active_after is not None:
         conditions["last_activity_at > ?"] = (microseconds(query.active_after),)
     if labels:
-        found = " INTERSECT ".join(["SELECT session_id FROM session_labels WHERE label = ?"] * len(labels))
-        conditions[f"id IN ({found})"] = tuple(labels)
+        conditions[" AND ".join([_HAS_LABEL] * len(labels))] = tuple(labels)
+    if rare is not None:
+        conditions[_WITH_LABEL] = (rare,)
     if after is not None:
         conditions["(last_activity_at, id) < (?, ?)"] = after
     where = f"WHERE {' AND '.join(conditions)} ORDER BY last_activity_at DESC, id DESC LIMIT ?"
