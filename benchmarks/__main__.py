@@ -23,6 +23,7 @@ PARTS = {
     "Local text: llama.cpp": ["benchmarks.local_text"],
     "Local text: transformers": ["benchmarks.local_text_transformers"],
     "Sessions": ["benchmarks.sessions"],
+    "Reading long sessions and long lists": ["benchmarks.reading"],
     "Overhead beside the peers": ["benchmarks.overhead"],
 }
 
