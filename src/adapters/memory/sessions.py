@@ -116,6 +116,7 @@ class MemorySessionStore:
             head=found.head,
             idempotency_keys=len(keys),
             state_tokens=len(tokens),
+            snapshots=0,
         )
 
     async def key_use(self, owner: str, key: str) -> KeyUse | None:

@@ -40,8 +40,8 @@ from .topics import Values, from_stored
 
 _FORMAT = b"\x02"
 _WITHOUT_SALT = b"\x01"
-_HASH_BYTES, _LENGTH_BYTES, _SALT_BYTES = 32, 4, 16
-_HEADER_AT = _HASH_BYTES + len(_FORMAT) + _LENGTH_BYTES
+HASH_BYTES, _LENGTH_BYTES, _SALT_BYTES = 32, 4, 16
+_HEADER_AT = HASH_BYTES + len(_FORMAT) + _LENGTH_BYTES
 _JSON = CanonicalJson()
 
 E = TypeVar("E")
@@ -196,7 +196,7 @@ def recorded(chained: ChainedEvent[SessionEvent], stored: StoredEvent) -> Record
 
 def hash_of(stored: StoredEvent) -> str:
     """The hash that the event was stored with."""
-    return stored.state[:_HASH_BYTES].hex()
+    return stored.state[:HASH_BYTES].hex()
 
 
 def is_intact(stored: StoredEvent, previous_hash: str) -> bool:
@@ -206,7 +206,7 @@ def is_intact(stored: StoredEvent, previous_hash: str) -> bool:
         place = _place(str(stored.originator_id), stored.originator_version, stored.topic)
     except (ValueError, TypeError, KeyError):
         return False
-    computed = sha256(place + stored.state[_HASH_BYTES:]).hexdigest()
+    computed = sha256(place + stored.state[HASH_BYTES:]).hexdigest()
     return bool(computed == hash_of(stored) and links_to == previous_hash)
 
 
@@ -238,7 +238,7 @@ class _State:
 
 
 def _split(state: bytes) -> _State:
-    given = state[_HASH_BYTES : _HASH_BYTES + len(_FORMAT)] if isinstance(state, bytes) else b""
+    given = state[HASH_BYTES : HASH_BYTES + len(_FORMAT)] if isinstance(state, bytes) else b""
     if given not in (_FORMAT, _WITHOUT_SALT):
         raise ValueError("not a stored event of a known format")
     header_ends = _HEADER_AT + int.from_bytes(state[_HEADER_AT - _LENGTH_BYTES : _HEADER_AT], "big")

@@ -1,6 +1,7 @@
 """What is read of stored sessions: folded, recorded, checked, listed. Blocking, for several threads."""
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import islice
 
 from eventsourcing.persistence import StoredEvent
@@ -9,11 +10,12 @@ from ...application.audit import ArchiveQuery, EventRecord, StreamHead
 from ...application.ports import RecordedEvent, SessionPage, SessionQuery, SessionSummary, Verification
 from ...domain import errors
 from ...domain.errors import GatewayError, NotFound
-from ...domain.session import HeldState, Session, SessionStatus, fold
+from ...domain.session import HeldState, Session, SessionStatus, apply
 from .keyring import Keyring
 from .list_row import ListRow, to_summary
 from .mapper import SessionMapper, hash_of, is_intact, record, recorded
 from .recorder import SessionRecorder
+from .snapshots import restored
 from .states import to_held
 from .writer import was_erased
 
@@ -26,13 +28,15 @@ class SessionReader:
         self._recorder, self._keyring = recorder, keyring
 
     def load(self, session_id: str, at_version: int | None) -> Session:
-        """Fold the stream, whole or up to a version."""
+        """Fold the stream, whole or up to a version, from the newest snapshot on."""
         row = self.row(session_id)
-        mapper = SessionMapper(self._key(row))
+        key = self._key(row)
         version = row.version if at_version is None else at_version
         if not 1 <= version <= row.version:
             raise NotFound(detail=f"Session {session_id} has no version {version}: it is at {row.version}.")
-        return fold(session_id, map(mapper.to_event, self._stored(session_id, 0, version)))
+        session = restored(session_id, self._recorder.snapshots(session_id, version), key)
+        events = map(SessionMapper(key).to_event, self._stored(session_id, session.version, version))
+        return reduce(apply, events, session)
 
     def history(self, session_id: str, after: int, limit: int | None) -> tuple[RecordedEvent, ...]:
         """The stream as it was recorded."""

@@ -12,6 +12,7 @@ from ...application.ports import SessionQuery
 from ...domain.idempotency import KeyUse
 from ...domain.retention import RetainedSession, RetentionPolicy
 from .list_row import ListRow
+from .snapshots import SealedSnapshot
 from .states import SealedState
 
 BY_ID = 1_000
@@ -22,8 +23,8 @@ BY_ID = 1_000
 class Entry:
     """What one append writes: the events of one session, and what goes with them.
 
-    `row` is the session's new place in the list; that of an erased session takes its idempotency keys and its states
-    with it. A stream that is no session's has none. Labels that are None stay as they are.
+    `row` is the session's new place in the list; that of an erased session takes its idempotency keys, its states and
+    its snapshots with it. A stream that is no session's has none. Labels that are None stay as they are.
     """
 
     events: Sequence[StoredEvent]
@@ -31,6 +32,7 @@ class Entry:
     key_use: KeyUse | None = None
     labels: Sequence[bytes] | None = None
     state: SealedState | None = None
+    snapshot: SealedSnapshot | None = None
 
 
 class SessionRecorder(Protocol):
@@ -95,6 +97,14 @@ class SessionRecorder(Protocol):
 
     def forget_states(self, session_id: str, expired_by: int) -> int:
         """Delete what the session's state tokens stand for that expired by then, unless it is held; says how many."""
+        ...
+
+    def snapshots(self, session_id: str, upto: int) -> Sequence[tuple[SealedSnapshot, str]]:
+        """The session's snapshots up to a version in their order, each with the hash of the event at its version."""
+        ...
+
+    def snapshots_of(self, session_id: str) -> int:
+        """How many snapshots there are of the session."""
         ...
 
     def erased(self) -> Sequence[str]:

@@ -25,6 +25,7 @@ from .keyring import Keyring
 from .list_row import microseconds
 from .reader import SessionReader
 from .recorder import SessionRecorder
+from .snapshots import EVERY
 from .writer import Append, SessionWriter
 
 T = TypeVar("T")
@@ -45,6 +46,7 @@ class EventSessionStore:
         opened: ExitStack,
         instance: str,
         threads: int,
+        snapshot_every: int = EVERY,
     ) -> None:
         """Serve the sessions of a database that is open.
 
@@ -55,11 +57,12 @@ class EventSessionStore:
             opened: what is let go of when the store is closed, once no thread works any more.
             instance: the name of this process among those that use the database.
             threads: how many reads the database may work on at once.
+            snapshot_every: after how many events of a session there is a snapshot of it.
         """
         self._recorder, self._keyring, self._translated, self._opened = recorder, keyring, translated, opened
         self._instance = instance
         self._reader = SessionReader(recorder, keyring)
-        self._writer = SessionWriter(recorder, keyring, translated, instance)
+        self._writer = SessionWriter(recorder, keyring, translated, instance, snapshot_every)
         self._opened.callback(self._writer.close)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="sessions")
         self._opened.callback(self._threads.shutdown)
@@ -187,10 +190,16 @@ class EventSessionStore:
 
     def _erase(self, session: Session, erased: SessionErased, provenance: Provenance) -> Erasure:
         keys, tokens = self._recorder.keys_of(session.id), len(self._recorder.states_of(session.id))
+        snapshots = self._recorder.snapshots_of(session.id)
         self._writer.submit(Append(session=session, events=(erased,), provenance=provenance)).result()
         self._keyring.destroy(session.id)
         row, found = self._reader.row(session.id), self._reader.verify(session.id)
-        left = (row.sealed, self._recorder.keys_of(session.id), self._recorder.states_of(session.id))
+        left = (
+            row.sealed,
+            self._recorder.keys_of(session.id),
+            self._recorder.states_of(session.id),
+            self._recorder.snapshots_of(session.id),
+        )
         if self._keyring.get(session.id) or any(left) or not found.valid:
             raise GatewayError(
                 detail=f"Session {session.id} was erased, but something of it is still there: verify it."
@@ -202,4 +211,5 @@ class EventSessionStore:
             head=found.head,
             idempotency_keys=keys,
             state_tokens=tokens,
+            snapshots=snapshots,
         )

@@ -34,6 +34,7 @@ from .keyring import Keyring
 from .list_row import ListRow, labels_of, to_row, without_content
 from .mapper import ChainedEvent, SessionMapper, hash_of
 from .recorder import Entry, SessionRecorder
+from .snapshots import is_due, take
 from .states import to_sealed
 
 BATCH = 64
@@ -79,9 +80,19 @@ class SessionWriter:
         keyring: Keyring,
         translated: Callable[[], AbstractContextManager[None]],
         instance: str,
+        snapshot_every: int,
     ) -> None:
-        """`translated` turns the database's errors into those of the domain; `instance` is the name of this process."""
+        """Start the thread.
+
+        Args:
+            recorder: the events and the list.
+            keyring: the sessions' keys.
+            translated: a context that turns the database's errors into those of the domain.
+            instance: the name of this process.
+            snapshot_every: after how many events of a session it takes a snapshot.
+        """
         self._recorder, self._keyring, self._translated, self._instance = recorder, keyring, translated, instance
+        self._snapshot_every = snapshot_every
         self._waiting: deque[tuple[Append, Future[Session]]] = deque()
         self._changed = Condition()
         self._closing = False
@@ -181,6 +192,9 @@ class SessionWriter:
             stored.append(mapper.to_stored_event(_chained(session, event, provenance, tip)))
             # The state is folded from the bytes: whatever they could not give back is noticed before it is stored.
             session, tip = apply(session, mapper.to_event(stored[-1])), hash_of(stored[-1])
+        snapshot = None
+        if is_due(session, self._snapshot_every):
+            snapshot, session = take(session, tip=tip, key=key)
         new = to_row(session, tip=tip, key=key, active_by=self._instance)
         entry = Entry(
             events=stored,
@@ -190,6 +204,7 @@ class SessionWriter:
             if any(isinstance(it, _LABELLING) for it in append.events)
             else None,
             state=to_sealed(append.state, key) if append.state else None,
+            snapshot=snapshot,
         )
         return entry, session
 

@@ -37,7 +37,7 @@ async def hears(following: AsyncGenerator, what: Awaitable):
 async def test_a_follower_hears_of_what_another_process_stores(stores):
     here, elsewhere = stores
     session = await a_stored_session(elsewhere)
-    following = follow(here, session.id, OWNER, after=1, idle_s=2 * PATIENCE_S)
+    following = follow(here, session.id, after=1, idle_s=2 * PATIENCE_S)
     assert await anext(following) == ()
     heard = await hears(following, elsewhere.append(session, ask(session), ALICE))
     session = await elsewhere.load(session.id)
@@ -48,7 +48,7 @@ async def test_a_follower_hears_of_what_another_process_stores(stores):
 async def test_a_follower_hears_that_another_process_erased_the_session(stores):
     here, elsewhere = stores
     session = await a_stored_session(elsewhere)
-    following = follow(here, session.id, OWNER, after=1, idle_s=2 * PATIENCE_S)
+    following = follow(here, session.id, after=1, idle_s=2 * PATIENCE_S)
     assert await anext(following) == ()
     with pytest.raises(SessionErased):
         await hears(following, elsewhere.erase(session, *erase(session, at=NOON), ALICE))
@@ -57,7 +57,7 @@ async def test_a_follower_hears_that_another_process_erased_the_session(stores):
 async def test_followers_of_a_store_that_is_closed_are_told_so(place):
     store = place.open()
     session = await a_stored_session(store)
-    following = [follow(store, session.id, OWNER, after=1, idle_s=2 * PATIENCE_S) for _ in range(3)]
+    following = [follow(store, session.id, after=1, idle_s=2 * PATIENCE_S) for _ in range(3)]
     assert [await anext(it) for it in following] == [()] * 3
     waiting = [asyncio.create_task(anext(it)) for it in following]
     await asyncio.sleep(0)

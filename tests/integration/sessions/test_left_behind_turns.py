@@ -7,6 +7,7 @@ import pytest
 
 from pluggably.adapters.system import IdSequence, now
 from pluggably.application.catalog import Catalog
+from pluggably.application.erasure import Eraser
 from pluggably.application.ports import SessionStore
 from pluggably.application.sessions import Sessions
 from pluggably.application.turns import SessionLocks
@@ -51,7 +52,8 @@ class InStep:
 
 def sweep_of(store: SessionStore) -> Sessions:
     catalog, locks = Catalog(sources=[], runners=None), SessionLocks(5)
-    return Sessions(store=store, catalog=catalog, locks=locks, clock=now, new_id=IdSequence())
+    eraser = Eraser(store=store, generators={})
+    return Sessions(store=store, eraser=eraser, catalog=catalog, locks=locks, clock=now, new_id=IdSequence())
 
 
 def forget_the_process(url: str) -> None:

@@ -59,6 +59,7 @@ METADATA = st.dictionaries(TEXT, TEXT, max_size=2)
 POLICIES = st.just(ContextPolicy()) | st.builds(
     ContextPolicy, st.sampled_from([ContextStrategy.LAST_TURNS, ContextStrategy.TOKEN_BUDGET]), st.integers(1, 20)
 )
+SNAPSHOT_EVERY = 3
 CHANGES = st.builds(Changes, title=st.none() | TEXT, metadata=st.none() | METADATA, context=st.none() | POLICIES)
 
 
@@ -76,6 +77,7 @@ class SessionsInStores(RuleBasedStateMachine):
         self.stores = [MemorySessionStore(), *self.opened()]
         self.left_behind = None
         self.session = Session(id="ses_a")
+        self.seen = [self.session] * len(self.stores)
         self.events = []
 
     def teardown(self):
@@ -86,22 +88,28 @@ class SessionsInStores(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     def opened(self):
-        return sqlite_sessions(self.folder / "sqlite"), postgres_sessions(self.database, self.folder / "postgres")
+        return (
+            sqlite_sessions(self.folder / "sqlite", snapshot_every=SNAPSHOT_EVERY),
+            postgres_sessions(self.database, self.folder / "postgres", snapshot_every=SNAPSHOT_EVERY),
+        )
 
     @property
     def moment(self):
         return at(len(self.events))
 
     def carry_out(self, decide):
-        """Append what was decided; what the domain refuses is not appended."""
+        """Append what was decided to what each store said last; what the domain refuses is not appended."""
         try:
             events = decide(self.session)
         except Conflict:
             return
-        returned = [self.runner.run(store.append(self.session, events, ALICE)) for store in self.stores]
+        self.seen = [
+            self.runner.run(store.append(seen, events, ALICE))
+            for store, seen in zip(self.stores, self.seen, strict=True)
+        ]
         self.events += events
         self.session = fold("ses_a", self.events)
-        assert returned == [self.session] * len(self.stores)
+        assert self.seen == [self.session] * len(self.stores)
 
     @initialize(title=st.none() | TEXT, metadata=METADATA, context=POLICIES, turns=st.integers(0, 3))
     def open(self, title, metadata, context, turns):
@@ -149,6 +157,7 @@ class SessionsInStores(RuleBasedStateMachine):
         for store in lasting:
             self.runner.run(store.close())
         self.stores = [memory, *self.opened()]
+        self.seen = [self.runner.run(store.load("ses_a")) for store in self.stores]
         self.left_behind = self.session.active_turn and self.session.active_turn.number
 
     @rule(data=st.data())
