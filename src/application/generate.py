@@ -1,5 +1,6 @@
 """Generate something, alone or as a turn of a session."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
@@ -33,6 +34,9 @@ from .ports import Clock, Generator, IdFactory, Provenance
 from .recall import RecalledGeneration, recall
 from .state_tokens import Start, StateTokens, selector_of
 from .turns import SessionTurn, SessionTurns
+
+LONG = 200
+"""Turns that are put together between two other requests without these noticing: some 5 ms at the most."""
 
 Output = TextDelta | ToolCallDelta | Progress | Generation
 """What a running generation gives: pieces, and last the whole."""
@@ -102,7 +106,7 @@ class Generate:
             model = await self.catalog.resolve(selector, command.modality)
             require_honoured(model, command.parameters)
             start = await self.states.start(session, wanted, model, self.clock())
-            told = rules.context(session, command.messages, after=start.after) + command.messages
+            told = await _context(session, command.messages, start.after) + command.messages
             running.prepare(model, told, self.generators[model.provider], start)
             events = rules.request_turn(
                 session,
@@ -267,6 +271,13 @@ class _Times:
 
 def _ms(begin: float, end: float) -> int:
     return round((end - begin) * 1000)
+
+
+async def _context(session: Session, messages: tuple[Message, ...], after: int | None) -> tuple[Message, ...]:
+    """What the request is told. Of a long session on a thread: its old turns are decoded when they are looked at."""
+    if len(session.turns) < LONG:
+        return rules.context(session, messages, after=after)
+    return await asyncio.to_thread(rules.context, session, messages, after=after)
 
 
 Answer = RunningGeneration | RecalledGeneration

@@ -1,6 +1,6 @@
 """What is read of stored sessions: folded, recorded, checked, listed. Blocking, for several threads."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from itertools import islice
 
@@ -85,8 +85,7 @@ class SessionReader:
     def find(self, query: SessionQuery) -> SessionPage:
         """The sessions that match, last active first, those of the same moment by their ids."""
         labels = [self._keyring.label(query.owner, *it) for it in query.metadata.items()]
-        readable = (summary for row in self._recorder.rows(query, labels) if (summary := self._summary(row)))
-        found = tuple(islice(readable, query.limit + 1))
+        found = tuple(islice(self._summaries(self._recorder.rows(query, labels), query.limit + 1), query.limit + 1))
         return SessionPage(sessions=found[: query.limit], has_more=len(found) > query.limit)
 
     def state(self, digest: str) -> HeldState | None:
@@ -124,9 +123,11 @@ class SessionReader:
             raise GatewayError(detail=f"Event {min(missing)} of session {session_id} is missing: verify the session.")
         return stored_events
 
-    def _summary(self, row: ListRow) -> SessionSummary | None:
-        key = self._keyring.get(row.id)
-        return to_summary(row, key=key) if key else None
+    def _summaries(self, rows: Iterator[ListRow], together: int) -> Iterator[SessionSummary]:
+        """Those that can be read; their keys are looked up so many together."""
+        while batch := tuple(islice(rows, together)):
+            keys = self._keyring.several([row.id for row in batch])
+            yield from (to_summary(row, key=keys[row.id]) for row in batch if row.id in keys)
 
 
 def _head(row: ListRow, *, readable: bool) -> StreamHead:
