@@ -23,12 +23,15 @@ from pluggably.domain.session import (
     ContextPolicy,
     ContextStrategy,
     Session,
+    TurnStatus,
     archive,
     change,
     close,
     fold,
     fork,
+    hold,
     interrupt,
+    release,
     reset,
     tell_continuation,
     tell_fork,
@@ -123,6 +126,19 @@ class SessionsInStores(RuleBasedStateMachine):
         self.carry_out(
             lambda it: ask(it, Message(Role.USER, parts), modality=modality, parameters=parameters, when=self.moment)
         )
+
+    @rule(data=st.data(), parts=PARTS)
+    def branch(self, data, parts):
+        """Go on from any turn that ended well, whatever came after it."""
+        if ended := [turn.number for turn in self.session.turns if turn.status is TurnStatus.COMPLETED]:
+            continues = data.draw(st.sampled_from(ended))
+            self.carry_out(lambda it: ask(it, Message(Role.USER, parts), continues=continues, when=self.moment))
+            followed = self.session.turns[-1].follows
+            assert self.session.active_turn is None or followed in (continues, self.session.head)
+
+    @rule(reason=st.none() | TEXT)
+    def hold_or_release(self, reason):
+        self.carry_out(lambda it: release(it, at=NOON) if reason is None else hold(it, reason, at=NOON))
 
     @rule(parts=PARTS)
     def answer(self, parts):
