@@ -17,12 +17,17 @@ from dependency_injector import containers, providers
 from ..adapters.system import IdSequence, now
 from ..application.audit import Exporter, ExportReader, Exports, Signer
 from ..application.catalog import Catalog
+from ..application.checkpoints import Checkpoints
+from ..application.claims import Claims
 from ..application.downloads import Downloads
 from ..application.generate import Generate
+from ..application.log import Notes, SecondPlace
+from ..application.log_check import LogCheck
 from ..application.ports import Generator, ModelSource, RunnerStatus, SessionStore
 from ..application.sessions import Sessions
 from ..application.turns import SessionLocks, SessionTurns
 from ..domain.model import LOCAL
+from .checkpointing import RegularCheckpoints
 from .plugins import adapter_path, load_adapter
 from .settings import ProviderSettings, Settings, SettingsError
 from .sweep import InterruptedTurns
@@ -147,9 +152,32 @@ def _other_sessions(settings: Settings) -> SessionStore:
 
 
 def _signer(settings: Settings) -> Signer:
-    from ..adapters.audit.signing import SigningKey
+    from ..adapters.audit.signing import SigningKey, seed_of
 
-    return SigningKey(settings.data_path / "sessions")
+    variable = settings.audit.signing_key_env
+    seed = seed_of(_secret(variable, "Exports and checkpoints take their signing key")) if variable else None
+    return SigningKey(settings.data_path / "sessions", seed=seed)
+
+
+def _log(settings: Settings, store: Any) -> Any:
+    """The log of the store's events, which is both an `EventLog` and a `CheckpointStore`."""
+    if _store_kind(settings) in ("sqlite", "postgres"):
+        return store.log
+    from ..adapters.memory.log import NoLog
+
+    return NoLog()
+
+
+def _notes(signer: Signer) -> Notes:
+    from ..adapters.audit.notes import SigningNotes
+
+    return SigningNotes(signer)
+
+
+def _second_place(settings: Settings) -> SecondPlace:
+    from ..adapters.audit.checkpoint_file import CheckpointFile
+
+    return CheckpointFile(settings.checkpoints_folder)
 
 
 def _export_formats() -> Mapping[str, Exporter]:
@@ -203,12 +231,22 @@ class Container(containers.DeclarativeContainer):
     sessions = providers.Singleton(
         Sessions, store=session_store, catalog=catalog, locks=locks, clock=clock, new_id=new_id
     )
+    signer = providers.Singleton(_signer, settings)
     exports = providers.Singleton(
         Exports,
         archive=session_store,
-        signer=providers.Singleton(_signer, settings),
+        signer=signer,
         formats=providers.Callable(_export_formats),
         clock=clock,
+    )
+    log = providers.Singleton(_log, settings, session_store)
+    notes = providers.Singleton(_notes, signer)
+    second_place = providers.Singleton(_second_place, settings)
+    checkpoints = providers.Singleton(
+        Checkpoints, log=log, store=log, second_place=second_place, notes=notes, clock=clock
+    )
+    log_check = providers.Singleton(
+        LogCheck, log=log, claims=providers.Factory(Claims, store=log, second_place=second_place, notes=notes)
     )
     turns = providers.Singleton(
         SessionTurns,
@@ -229,6 +267,8 @@ async def running(container: Container) -> AsyncIterator[None]:
         stack.push_async_callback(container.session_store().close)
         for generator in container.generators().values():
             stack.push_async_callback(generator.close)
+        every_s = container.settings().audit.checkpoint_every_s
+        await stack.enter_async_context(RegularCheckpoints(container.checkpoints()).being_made(every_s))
         await stack.enter_async_context(InterruptedTurns(container.sessions()).being_ended())
         await container.catalog().refresh()
         yield
@@ -257,6 +297,8 @@ def create_service(settings: Settings) -> Service:
         sessions=container.sessions(),
         catalog=container.catalog(),
         exports=container.exports(),
+        checkpoints=container.checkpoints(),
+        log_check=container.log_check(),
     )
     options = HttpOptions(
         body_limit_bytes=settings.server.body_limit_bytes,

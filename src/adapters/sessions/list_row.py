@@ -104,3 +104,8 @@ def to_summary(row: ListRow, *, key: bytes) -> SessionSummary:
 def microseconds(moment: datetime) -> int:
     """Exact microseconds since 1970."""
     return (moment - _1970) // timedelta(microseconds=1)
+
+
+def from_microseconds(count: int) -> datetime:
+    """The time so many microseconds after the beginning of 1970, in UTC."""
+    return _1970 + timedelta(microseconds=count)

@@ -15,6 +15,7 @@ from .list_row import ListRow, labels_of, to_summary
 from .master_key import master_key_in, master_key_of
 from .sqlite import SqliteSessionRecorder
 from .sqlite_keys import SqliteKeys
+from .sqlite_log import SqliteLog
 from .store import EventSessionStore
 
 _THREADS = 4
@@ -40,6 +41,7 @@ def sqlite_sessions(folder: Path, *, master_key: str | None = None) -> EventSess
         recorder.upgrade(lambda row: _labels_of(row, keyring))
         return EventSessionStore(
             recorder=recorder,
+            log=SqliteLog(recorder.datastore),
             keyring=keyring,
             translated=_translated,
             opened=opened.pop_all(),

@@ -19,6 +19,7 @@ from ...domain.idempotency import KeyUse
 from ...domain.session import HeldState, Session, SessionErased, SessionEvent
 from .arrivals import Arrivals
 from .keyring import Keyring
+from .log import LogRecorder, SessionLog
 from .reader import SessionReader
 from .recorder import SessionRecorder
 from .writer import Append, SessionWriter
@@ -27,12 +28,13 @@ T = TypeVar("T")
 
 
 class EventSessionStore:
-    """Implements `SessionStore` and `SessionArchive`."""
+    """Implements `SessionStore` and `SessionArchive`; `log` is the log of all sessions."""
 
     def __init__(
         self,
         *,
         recorder: SessionRecorder,
+        log: LogRecorder,
         keyring: Keyring,
         translated: Callable[[], AbstractContextManager[None]],
         opened: ExitStack,
@@ -43,6 +45,7 @@ class EventSessionStore:
 
         Args:
             recorder: the events and the list.
+            log: the same events, of all sessions.
             keyring: the sessions' keys.
             translated: a context that turns the database's errors into those of the domain.
             opened: what is let go of when the store is closed, once no thread works any more.
@@ -57,6 +60,7 @@ class EventSessionStore:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="sessions")
         self._opened.callback(self._threads.shutdown)
         self._arrivals = Arrivals(self._versions)
+        self.log = SessionLog(log, self._run)
 
     async def load(self, session_id: str, *, at_version: int | None = None) -> Session:
         """Fold the stream, whole or up to a version."""

@@ -4,7 +4,9 @@ from attrs import frozen
 
 from ...application.audit import Exports
 from ...application.catalog import Catalog
+from ...application.checkpoints import Checkpoints
 from ...application.generate import Generate
+from ...application.log_check import LogCheck
 from ...application.sessions import Sessions
 
 
@@ -16,6 +18,8 @@ class Services:
     sessions: Sessions
     catalog: Catalog
     exports: Exports
+    checkpoints: Checkpoints
+    log_check: LogCheck
 
 
 @frozen(kw_only=True)

@@ -11,14 +11,20 @@ from pathlib import Path
 import httpx
 import uvicorn
 
+from pluggably.adapters.audit.checkpoint_file import CheckpointFile
 from pluggably.adapters.audit.exporters import FORMATS
+from pluggably.adapters.audit.notes import SigningNotes
 from pluggably.adapters.audit.signing import SigningKey
 from pluggably.adapters.memory.generator import ScriptedGenerator
+from pluggably.adapters.memory.log import NoLog
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.system import IdSequence, now
 from pluggably.application.audit import Exports
 from pluggably.application.catalog import Catalog
+from pluggably.application.checkpoints import Checkpoints
+from pluggably.application.claims import Claims
 from pluggably.application.generate import Generate
+from pluggably.application.log_check import LogCheck
 from pluggably.application.sessions import Sessions
 from pluggably.application.turns import SessionLocks, SessionTurns
 from pluggably.domain.generation import Started, TextDelta
@@ -57,13 +63,17 @@ class World:
         self.generator = generator or ScriptedGenerator()
         self.store = store or MemorySessionStore()
         new_id, locks = IdSequence(), SessionLocks(wait_s)
+        self.signer, log = SigningKey(Path(keys)), getattr(self.store, "log", NoLog())
+        kept = {"store": log, "second_place": CheckpointFile(Path(keys) / "audit"), "notes": SigningNotes(self.signer)}
         catalog = Catalog(
             sources=[Models()], runners=Models(), aliases={"small": "tiny"}, defaults={Modality.TEXT: "tiny"}
         )
         self.services = Services(
             catalog=catalog,
             sessions=Sessions(store=self.store, catalog=catalog, locks=locks, clock=clock, new_id=new_id),
-            exports=Exports(archive=self.store, signer=SigningKey(Path(keys)), formats=FORMATS, clock=clock),
+            exports=Exports(archive=self.store, signer=self.signer, formats=FORMATS, clock=clock),
+            checkpoints=Checkpoints(log=log, clock=clock, **kept),
+            log_check=LogCheck(log=log, claims=Claims(**kept)),
             generate=Generate(
                 catalog=catalog,
                 generators={"local": self.generator, "acme": self.generator},
