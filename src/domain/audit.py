@@ -17,6 +17,9 @@ class ReadKind(StrEnum):
     REPLAY = "replay"
     EXPORT = "export"
     STATE_TOKENS = "state_tokens"
+    LOG = "log"
+    """The whole log, to verify it."""
+    CHECKPOINTS = "checkpoints"
     READS = "reads"
     """The audit trail itself."""
 

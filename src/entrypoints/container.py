@@ -19,10 +19,15 @@ from ..adapters.system import IdSequence, new_state_token, now
 from ..application.audit import Exporter, ExportReader, Exports, Signer
 from ..application.audit_trail import AuditTrail, ReadRecorder
 from ..application.catalog import Catalog
+from ..application.checkpoints import Checkpoints
+from ..application.claims import Claims
 from ..application.downloads import Downloads
 from ..application.erasure import Eraser
 from ..application.generate import Generate
 from ..application.imports import Imports
+from ..application.log import Notes, SecondPlace
+from ..application.log_check import LogCheck
+from ..application.log_reads import LogReads
 from ..application.ports import Generator, ModelSource, RunnerStatus, SessionStore
 from ..application.reads import Reads
 from ..application.retention import Retention
@@ -31,6 +36,7 @@ from ..application.state_tokens import StateTokens
 from ..application.turns import SessionLocks, SessionTurns
 from ..domain.model import LOCAL
 from ..domain.retention import RetentionPolicy
+from .checkpointing import RegularCheckpoints
 from .plugins import adapter_path, load_adapter
 from .retention import ScheduledRetention
 from .settings import ProviderSettings, Settings, SettingsError
@@ -174,9 +180,32 @@ def _trail(store: Any) -> AuditTrail:
 
 
 def _signer(settings: Settings) -> Signer:
-    from ..adapters.audit.signing import SigningKey
+    from ..adapters.audit.signing import SigningKey, seed_of
 
-    return SigningKey(settings.data_path / "sessions")
+    variable = settings.audit.signing_key_env
+    seed = seed_of(_secret(variable, "Exports and checkpoints take their signing key")) if variable else None
+    return SigningKey(settings.data_path / "sessions", seed=seed)
+
+
+def _log(settings: Settings, store: Any) -> Any:
+    """The log of the store's events, which is both an `EventLog` and a `CheckpointStore`."""
+    if _store_kind(settings) in ("sqlite", "postgres"):
+        return store.log
+    from ..adapters.memory.log import NoLog
+
+    return NoLog()
+
+
+def _notes(signer: Signer) -> Notes:
+    from ..adapters.audit.notes import SigningNotes
+
+    return SigningNotes(signer)
+
+
+def _second_place(settings: Settings) -> SecondPlace:
+    from ..adapters.audit.checkpoint_file import CheckpointFile
+
+    return CheckpointFile(settings.checkpoints_folder)
 
 
 def _export_formats() -> Mapping[str, Exporter]:
@@ -231,6 +260,7 @@ class Container(containers.DeclarativeContainer):
     sessions = providers.Singleton(
         Sessions, store=session_store, eraser=eraser, catalog=catalog, locks=locks, clock=clock, new_id=new_id
     )
+    signer = providers.Singleton(_signer, settings)
     retention = providers.Singleton(
         Retention,
         store=session_store,
@@ -246,10 +276,20 @@ class Container(containers.DeclarativeContainer):
         Exports,
         archive=session_store,
         recorder=recorder,
-        signer=providers.Singleton(_signer, settings),
+        signer=signer,
         formats=providers.Callable(_export_formats),
         clock=clock,
     )
+    log = providers.Singleton(_log, settings, session_store)
+    notes = providers.Singleton(_notes, signer)
+    second_place = providers.Singleton(_second_place, settings)
+    checkpoints = providers.Singleton(
+        Checkpoints, log=log, store=log, second_place=second_place, notes=notes, clock=clock
+    )
+    log_check = providers.Singleton(
+        LogCheck, log=log, claims=providers.Factory(Claims, store=log, second_place=second_place, notes=notes)
+    )
+    log_reads = providers.Singleton(LogReads, checkpoints=checkpoints, check=log_check, recorder=recorder)
     turns = providers.Singleton(
         SessionTurns,
         store=session_store,
@@ -275,6 +315,8 @@ async def running(container: Container) -> AsyncIterator[None]:
         stack.push_async_callback(container.session_store().close)
         for generator in container.generators().values():
             stack.push_async_callback(generator.close)
+        every_s = container.settings().audit.checkpoint_every_s
+        await stack.enter_async_context(RegularCheckpoints(container.checkpoints()).being_made(every_s))
         await stack.enter_async_context(InterruptedTurns(container.sessions()).being_ended())
         await container.catalog().refresh()
         retention = ScheduledRetention(container.retention(), container.new_id())
@@ -307,6 +349,7 @@ def create_service(settings: Settings) -> Service:
         exports=container.exports(),
         retention=container.retention(),
         reads=container.reads(),
+        log_reads=container.log_reads(),
     )
     options = HttpOptions(
         body_limit_bytes=settings.server.body_limit_bytes,

@@ -24,6 +24,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
 from attrs import asdict, frozen
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -40,11 +41,23 @@ from .topics import Values, from_stored
 
 _FORMAT = b"\x02"
 _WITHOUT_SALT = b"\x01"
+_FORMATS = (_FORMAT, _WITHOUT_SALT)
 HASH_BYTES, _LENGTH_BYTES, _SALT_BYTES = 32, 4, 16
-_HEADER_AT = HASH_BYTES + len(_FORMAT) + _LENGTH_BYTES
+_FORMAT_AT, _LENGTH_AT = HASH_BYTES, HASH_BYTES + len(_FORMAT)
+_HEADER_AT = _LENGTH_AT + _LENGTH_BYTES
 _JSON = CanonicalJson()
 
 E = TypeVar("E")
+
+
+class _Link(msgspec.Struct):
+    """Of a header, what the chain is made of."""
+
+    previous_hash: str
+
+
+_read_link = msgspec.json.Decoder(_Link).decode
+_encode = msgspec.json.Encoder().encode
 
 
 @frozen(kw_only=True)
@@ -201,17 +214,21 @@ def hash_of(stored: StoredEvent) -> str:
 
 def is_intact(stored: StoredEvent, previous_hash: str) -> bool:
     """Whether the stored bytes are those that were hashed, and follow the event with that hash; needs no key."""
+    return linked_to(str(stored.originator_id), stored.originator_version, stored.topic, stored.state) == previous_hash
+
+
+def linked_to(session_id: str, version: int, topic: str, state: bytes) -> str | None:
+    """The hash that the event names as that of the one before, if the stored bytes are those that were hashed."""
     try:
-        links_to = _JSON.decode(_split(stored.state).header)["previous_hash"]
-        place = _place(str(stored.originator_id), stored.originator_version, stored.topic)
-    except (ValueError, TypeError, KeyError):
-        return False
-    computed = sha256(place + stored.state[HASH_BYTES:]).hexdigest()
-    return bool(computed == hash_of(stored) and links_to == previous_hash)
+        previous_hash = _read_link(state[_HEADER_AT : _header_ends(state)]).previous_hash
+        computed = sha256(_place(session_id, version, topic) + state[HASH_BYTES:]).digest()
+    except (ValueError, TypeError):
+        return None
+    return previous_hash if computed == state[:HASH_BYTES] else None
 
 
 def _place(session_id: str, version: int, topic: str) -> bytes:
-    return _JSON.encode([session_id, version, topic])
+    return _encode((session_id, version, topic))
 
 
 def _header(chained: ChainedEvent[Any], *, content_digest: str) -> bytes:
@@ -238,11 +255,14 @@ class _State:
 
 
 def _split(state: bytes) -> _State:
-    given = state[HASH_BYTES : HASH_BYTES + len(_FORMAT)] if isinstance(state, bytes) else b""
-    if given not in (_FORMAT, _WITHOUT_SALT):
+    header_ends = _header_ends(state)
+    return _State(state[_FORMAT_AT:_LENGTH_AT], state[_HEADER_AT:header_ends], state[header_ends:])
+
+
+def _header_ends(state: bytes) -> int:
+    if not isinstance(state, bytes) or state[_FORMAT_AT:_LENGTH_AT] not in _FORMATS:
         raise ValueError("not a stored event of a known format")
-    header_ends = _HEADER_AT + int.from_bytes(state[_HEADER_AT - _LENGTH_BYTES : _HEADER_AT], "big")
-    return _State(given, state[_HEADER_AT:header_ends], state[header_ends:])
+    return _HEADER_AT + int.from_bytes(state[_LENGTH_AT:_HEADER_AT], "big")
 
 
 def _chained(stored: StoredEvent, header: dict[str, Any], event: E) -> ChainedEvent[E]:

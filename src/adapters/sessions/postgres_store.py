@@ -13,6 +13,7 @@ from .keyring import Keyring
 from .migrate import expect_migrated, run_migrations
 from .postgres import PostgresSessionRecorder, SessionDatastore, parameters_of
 from .postgres_keys import PostgresKeys, agreed_master_key
+from .postgres_log import PostgresLog
 from .presence import Presence
 from .snapshots import EVERY
 from .store import EventSessionStore
@@ -48,6 +49,7 @@ def postgres_sessions(
         opened.callback(Presence(datastore, instance).close)
         return EventSessionStore(
             recorder=recorder,
+            log=PostgresLog(datastore),
             keyring=keyring,
             translated=_translated,
             opened=opened.pop_all(),

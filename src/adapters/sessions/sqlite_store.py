@@ -16,6 +16,7 @@ from .master_key import master_key_in, master_key_of
 from .snapshots import EVERY
 from .sqlite import SqliteSessionRecorder
 from .sqlite_keys import SqliteKeys
+from .sqlite_log import SqliteLog
 from .store import EventSessionStore
 
 _THREADS = 4
@@ -42,6 +43,7 @@ def sqlite_sessions(folder: Path, *, master_key: str | None = None, snapshot_eve
         recorder.upgrade(lambda row: _labels_of(row, keyring))
         return EventSessionStore(
             recorder=recorder,
+            log=SqliteLog(recorder.datastore),
             keyring=keyring,
             translated=_translated,
             opened=opened.pop_all(),

@@ -23,6 +23,7 @@ from .arrivals import Arrivals
 from .audit_trail import EventAuditTrail
 from .keyring import Keyring
 from .list_row import microseconds
+from .log import LogRecorder, SessionLog
 from .reader import SessionReader
 from .recorder import SessionRecorder
 from .snapshots import EVERY
@@ -35,12 +36,13 @@ _ALL = 2**63 - 1
 
 
 class EventSessionStore:
-    """Implements `SessionStore`, `SessionArchive` and `RetentionStore`."""
+    """Implements `SessionStore`, `SessionArchive` and `RetentionStore`; `log` is the log of all sessions."""
 
     def __init__(
         self,
         *,
         recorder: SessionRecorder,
+        log: LogRecorder,
         keyring: Keyring,
         translated: Callable[[], AbstractContextManager[None]],
         opened: ExitStack,
@@ -52,6 +54,7 @@ class EventSessionStore:
 
         Args:
             recorder: the events and the list.
+            log: the same events, of all sessions.
             keyring: the sessions' keys.
             translated: a context that turns the database's errors into those of the domain.
             opened: what is let go of when the store is closed, once no thread works any more.
@@ -68,6 +71,7 @@ class EventSessionStore:
         self._opened.callback(self._threads.shutdown)
         self._arrivals = Arrivals(self._versions)
         self.trail = EventAuditTrail(recorder, keyring, self._run)
+        self.log = SessionLog(log, self._run)
 
     async def load(self, session_id: str, *, at_version: int | None = None) -> Session:
         """Fold the stream, whole or up to a version."""

@@ -14,6 +14,7 @@ from .openai import ChatCompletions
 from .resources.audit import Audit
 from .resources.generations import TextGenerations
 from .resources.health import Health
+from .resources.log import Log
 from .resources.models import Models
 from .resources.retention import RetentionResource
 from .resources.session_events import SessionEvents
@@ -90,6 +91,7 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
     sessions, events = SessionResource(services.sessions, services.reads), SessionEvents(services.reads)
     models, health = Models(services.catalog), Health(is_ready)
     audit = Audit(services.exports, services.reads)
+    log = Log(services.log_reads)
     routes: list[tuple[str, object, str | None]] = [
         ("/v1/generations/text", TextGenerations(services.generate), None),
         ("/v1/chat/completions", ChatCompletions(services.generate), None),
@@ -111,6 +113,8 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/audit/key", audit, "key"),
         ("/v1/audit/reads", audit, "reads"),
         ("/v1/retention", RetentionResource(services.retention), None),
+        ("/v1/audit/verify", log, "verify"),
+        ("/v1/audit/checkpoints", log, "checkpoints"),
         ("/v1/models", models, None),
         ("/v1/models/{path:path}", models, "one"),
         ("/v1/parameters", models, "parameters"),
