@@ -68,8 +68,11 @@ class SessionReader:
 
     def verify(self, session_id: str) -> Verification:
         """Compute the chain anew; works without the session's key."""
-        row = self._recorder.rows_of([session_id]).get(session_id)
-        stored_events = self._recorder.select_events(session_id)
+        row, stored_events = self._listed(session_id), self._recorder.select_events(session_id)
+        known = row.version if row else 0
+        if len(stored_events) > known and (later := self._listed(session_id)) and later.version > known:
+            # Somebody appended between the two readings: what came then is for the next check.
+            stored_events = [stored for stored in stored_events if stored.originator_version <= known]
         if row is None and not stored_events:
             raise NotFound.of("session", session_id)
         broken_at = _first_broken(stored_events, row)
@@ -105,10 +108,13 @@ class SessionReader:
 
     def row(self, session_id: str) -> ListRow:
         """The session's place in the list; raises NotFound."""
-        row = self._recorder.rows_of([session_id]).get(session_id)
+        row = self._listed(session_id)
         if row is None:
             raise NotFound.of("session", session_id)
         return row
+
+    def _listed(self, session_id: str) -> ListRow | None:
+        return self._recorder.rows_of([session_id]).get(session_id)
 
     def _key(self, row: ListRow) -> bytes:
         key = self._keyring.get(row.id)
