@@ -1,5 +1,6 @@
 """Generate something, alone or as a turn of a session."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import reduce
@@ -22,6 +23,9 @@ from .recall import RecalledGeneration, recall
 from .running import RunningGeneration
 from .state_tokens import Start, StateTokens, selector_of
 from .turns import SessionTurns
+
+LONG = 200
+"""Turns that are put together between two other requests without these noticing: some 5 ms at the most."""
 
 
 @define(kw_only=True)
@@ -72,7 +76,7 @@ class Generate:
             rules.expect_version(session, command.session_version)
             selector = command.model or selector_of(wanted) or session.defaults.get(command.modality)
             after = wanted.turn if isinstance(wanted, HeldState) else None
-            context = rules.context(session, command.messages, after=after)
+            context = await _context(session, command.messages, after)
             model = await self._model(selector, command, context)
             start = await self.states.start(session, wanted, model, self.clock())
             self._prepare(running, model, context, start)
@@ -145,6 +149,13 @@ class Generate:
 
 def _names_files(messages: Sequence[Message]) -> bool:
     return any(isinstance(part, ArtifactPart) for message in messages for part in message.parts)
+
+
+async def _context(session: Session, messages: tuple[Message, ...], after: int | None) -> tuple[Message, ...]:
+    """What the request is told. Of a long session on a thread: its old turns are decoded when they are looked at."""
+    if len(session.turns) < LONG:
+        return rules.context(session, messages, after=after)
+    return await asyncio.to_thread(rules.context, session, messages, after=after)
 
 
 Answer = RunningGeneration | RecalledGeneration

@@ -85,6 +85,14 @@ class SessionStore(Protocol):
         """
         ...
 
+    async def owner(self, session_id: str) -> str:
+        """Whose the session is, or was before it was erased.
+
+        Raises:
+            NotFound: there is no such session.
+        """
+        ...
+
     async def append(
         self,
         session: Session,
@@ -211,7 +219,7 @@ class Verification:
 
 @frozen(kw_only=True)
 class Erasure:
-    """What was removed of a session: its key, its title and metadata, and so many idempotency keys and state tokens.
+    """What was removed of a session: its key, its title and metadata, and what is counted here.
 
     `events` stay, with the hash of the last: who did what and when, and nothing of what was said. So many
     `backend_states` were deleted by the backends that gave them; `backend_states_left` may still be there.
@@ -223,6 +231,7 @@ class Erasure:
     head: str
     idempotency_keys: int
     state_tokens: int
+    snapshots: int
     backend_states: int = 0
     backend_states_left: int = 0
 

@@ -1,7 +1,6 @@
 """Open sessions, look at them, and end them."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
 
@@ -9,16 +8,10 @@ from attrs import define, evolve, field, frozen
 
 from ..domain import session as rules
 from ..domain.access import Principal
-from ..domain.errors import (
-    GatewayError,
-    IdempotencyInProgress,
-    SessionErased,
-    StoreUnavailable,
-    VersionConflict,
-)
+from ..domain.errors import GatewayError, IdempotencyInProgress, StoreUnavailable, VersionConflict
 from ..domain.idempotency import IdempotencyKey, KeyUse
 from ..domain.model import Modality
-from ..domain.session import ContextPolicy, HeldState, Session, SessionEvent, SessionOpened
+from ..domain.session import ContextPolicy, Session, SessionEvent, SessionOpened
 from .catalog import Catalog
 from .erasure import Eraser
 from .ports import (
@@ -26,11 +19,9 @@ from .ports import (
     Erasure,
     IdFactory,
     Provenance,
-    RecordedEvent,
     SessionPage,
     SessionQuery,
     SessionStore,
-    Verification,
 )
 from .recall import used
 from .turns import SessionLocks, load_owned, to_its_end
@@ -220,36 +211,6 @@ class Sessions:
             rules.expect_version(session, version)
             (erased,) = rules.erase(session, at=self.clock())
             return await self.eraser.erase(session, erased, _provenance(principal, request_id))
-
-    async def history(
-        self, session_id: str, principal: Principal, *, after: int = 0, limit: int | None = None
-    ) -> Sequence[RecordedEvent]:
-        """The events as they were recorded, from the version following `after` on.
-
-        Raises:
-            NotFound: no such session.
-        """
-        await self.get(session_id, principal)
-        return await self.store.history(session_id, after=after, limit=limit)
-
-    async def verify(self, session_id: str, principal: Principal) -> Verification:
-        """Whether the stored events are those that were recorded, all and in their order; those of an erased one too.
-
-        Raises:
-            NotFound: no such session.
-        """
-        with suppress(SessionErased):
-            await self.get(session_id, principal)
-        return await self.store.verify(session_id)
-
-    async def state_tokens(self, session_id: str, principal: Principal) -> Sequence[HeldState]:
-        """What the session's state tokens stand for, those of the first turn first.
-
-        Raises:
-            NotFound: no such session.
-        """
-        await self.get(session_id, principal)
-        return await self.store.states(session_id)
 
     async def end_interrupted_turns(self) -> Sweep:
         """End the turns whose process is gone; to be called before the first request, and from time to time.

@@ -11,6 +11,7 @@ GatewayError
 │   ├── StateTokenExpired
 │   ├── ContextLengthExceeded
 │   └── ContentPolicyViolation
+├── InsufficientScope           the caller may not do this
 ├── NotFound                    no such thing here, or not yours
 │   └── SessionErased
 ├── Conflict                    the thing is not in the state that the request needs
@@ -153,6 +154,13 @@ class ContentPolicyViolation(Rejected):
 
     code = "content_policy_violation"
     source = "provider"
+
+
+class InsufficientScope(GatewayError):
+    """The caller may not do this."""
+
+    code = "insufficient_scope"
+    source = "client"
 
 
 @define(eq=False, kw_only=True)

@@ -17,17 +17,26 @@ from dependency_injector import containers, providers
 
 from ..adapters.system import IdSequence, new_state_token, now
 from ..application.audit import Exporter, ExportReader, Exports, Signer
+from ..application.audit_trail import AuditTrail, ReadRecorder
 from ..application.catalog import Catalog
+from ..application.checkpoints import Checkpoints
+from ..application.claims import Claims
 from ..application.downloads import Downloads
 from ..application.erasure import Eraser
 from ..application.generate import Generate
+from ..application.imports import Imports
+from ..application.log import Notes, SecondPlace
+from ..application.log_check import LogCheck
+from ..application.log_reads import LogReads
 from ..application.ports import Generator, ModelSource, RunnerStatus, SessionStore
+from ..application.reads import Reads
 from ..application.retention import Retention
 from ..application.sessions import Sessions
 from ..application.state_tokens import StateTokens
 from ..application.turns import SessionLocks, SessionTurns
 from ..domain.model import LOCAL
 from ..domain.retention import RetentionPolicy
+from .checkpointing import RegularCheckpoints
 from .plugins import adapter_path, load_adapter
 from .retention import ScheduledRetention
 from .settings import ProviderSettings, Settings, SettingsError
@@ -163,10 +172,40 @@ def _token_life(settings: Settings) -> timedelta:
     return timedelta(days=settings.sessions.token_days)
 
 
-def _signer(settings: Settings) -> Signer:
-    from ..adapters.audit.signing import SigningKey
+def _trail(store: Any) -> AuditTrail:
+    if not hasattr(store, "trail"):
+        raise SettingsError(detail="sessions.store has no audit trail (`trail`), and reads must not go unrecorded.")
+    trail: AuditTrail = store.trail
+    return trail
 
-    return SigningKey(settings.data_path / "sessions")
+
+def _signer(settings: Settings) -> Signer:
+    from ..adapters.audit.signing import SigningKey, seed_of
+
+    variable = settings.audit.signing_key_env
+    seed = seed_of(_secret(variable, "Exports and checkpoints take their signing key")) if variable else None
+    return SigningKey(settings.data_path / "sessions", seed=seed)
+
+
+def _log(settings: Settings, store: Any) -> Any:
+    """The log of the store's events, which is both an `EventLog` and a `CheckpointStore`."""
+    if _store_kind(settings) in ("sqlite", "postgres"):
+        return store.log
+    from ..adapters.memory.log import NoLog
+
+    return NoLog()
+
+
+def _notes(signer: Signer) -> Notes:
+    from ..adapters.audit.notes import SigningNotes
+
+    return SigningNotes(signer)
+
+
+def _second_place(settings: Settings) -> SecondPlace:
+    from ..adapters.audit.checkpoint_file import CheckpointFile
+
+    return CheckpointFile(settings.checkpoints_folder)
 
 
 def _export_formats() -> Mapping[str, Exporter]:
@@ -221,6 +260,7 @@ class Container(containers.DeclarativeContainer):
     sessions = providers.Singleton(
         Sessions, store=session_store, eraser=eraser, catalog=catalog, locks=locks, clock=clock, new_id=new_id
     )
+    signer = providers.Singleton(_signer, settings)
     retention = providers.Singleton(
         Retention,
         store=session_store,
@@ -230,13 +270,26 @@ class Container(containers.DeclarativeContainer):
         locks=locks,
         clock=clock,
     )
+    recorder = providers.Singleton(ReadRecorder, trail=providers.Callable(_trail, session_store), clock=clock)
+    reads = providers.Singleton(Reads, store=session_store, recorder=recorder)
     exports = providers.Singleton(
         Exports,
         archive=session_store,
-        signer=providers.Singleton(_signer, settings),
+        recorder=recorder,
+        signer=signer,
         formats=providers.Callable(_export_formats),
         clock=clock,
     )
+    log = providers.Singleton(_log, settings, session_store)
+    notes = providers.Singleton(_notes, signer)
+    second_place = providers.Singleton(_second_place, settings)
+    checkpoints = providers.Singleton(
+        Checkpoints, log=log, store=log, second_place=second_place, notes=notes, clock=clock
+    )
+    log_check = providers.Singleton(
+        LogCheck, log=log, claims=providers.Factory(Claims, store=log, second_place=second_place, notes=notes)
+    )
+    log_reads = providers.Singleton(LogReads, checkpoints=checkpoints, check=log_check, recorder=recorder)
     turns = providers.Singleton(
         SessionTurns,
         store=session_store,
@@ -262,6 +315,8 @@ async def running(container: Container) -> AsyncIterator[None]:
         stack.push_async_callback(container.session_store().close)
         for generator in container.generators().values():
             stack.push_async_callback(generator.close)
+        every_s = container.settings().audit.checkpoint_every_s
+        await stack.enter_async_context(RegularCheckpoints(container.checkpoints()).being_made(every_s))
         await stack.enter_async_context(InterruptedTurns(container.sessions()).being_ended())
         await container.catalog().refresh()
         retention = ScheduledRetention(container.retention(), container.new_id())
@@ -293,6 +348,8 @@ def create_service(settings: Settings) -> Service:
         catalog=container.catalog(),
         exports=container.exports(),
         retention=container.retention(),
+        reads=container.reads(),
+        log_reads=container.log_reads(),
     )
     options = HttpOptions(
         body_limit_bytes=settings.server.body_limit_bytes,
@@ -323,6 +380,22 @@ def migrate_sessions(settings: Settings) -> Sequence[str]:
         from ..adapters.sessions.postgres_store import migrate
 
     return migrate(_database_url(settings))
+
+
+@asynccontextmanager
+async def open_imports(settings: Settings) -> AsyncIterator[Imports]:
+    """What brings sessions into the configured store, which is opened for it: on SQLite no service may run.
+
+    Raises:
+        GatewayError: the store cannot be opened, is in use, or would forget them at once.
+    """
+    if _store_kind(settings) == "memory":
+        raise SettingsError(detail="sessions.store = 'memory' forgets everything at once: nothing can be imported.")
+    store: Any = Container(settings=settings).session_store()
+    try:
+        yield Imports(reader=open_export_reader(), store=store)
+    finally:
+        await store.close()
 
 
 def open_export_reader() -> ExportReader:

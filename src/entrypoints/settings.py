@@ -10,6 +10,7 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -160,6 +161,30 @@ class SessionSettings:
 
 
 @frozen(kw_only=True)
+class AuditSettings:
+    """What is signed of the log of all events, and where that is kept."""
+
+    checkpoint_every_s: Annotated[
+        float, Field("How often a checkpoint is made of a log that has grown.", 1, 86_400, unit="seconds")
+    ] = 60.0
+    checkpoints_folder: Annotated[
+        str | None,
+        Field(
+            "The second place of checkpoints, best on another disk or host; absent: audit in the data folder.",
+            examples=("/mnt/worm/pluggably",),
+        ),
+    ] = None
+    signing_key_env: Annotated[
+        str | None,
+        Field(
+            "Name of the environment variable that holds the signing key (64 hexadecimal digits), which hosts on one "
+            "database share; absent: the file sessions/signing.key in the data folder.",
+            examples=("AUDIT_SIGNING_KEY",),
+        ),
+    ] = None
+
+
+@frozen(kw_only=True)
 class ProviderSettings:
     """A remote service that generates. Its models are named `<name>/<model>`."""
 
@@ -194,6 +219,7 @@ class Settings:
     models: ModelSettings = ModelSettings()
     runners: RunnerSettings = RunnerSettings()
     sessions: SessionSettings = SessionSettings()
+    audit: AuditSettings = AuditSettings()
     providers: tuple[ProviderSettings, ...] = ()
     logging: LoggingSettings = LoggingSettings()
 
@@ -208,6 +234,12 @@ class Settings:
         if self.models.folders is None:
             return (self.data_path / "models",)
         return tuple(Path(folder).expanduser().resolve() for folder in self.models.folders)
+
+    @property
+    def checkpoints_folder(self) -> Path:
+        """The second place of checkpoints, absolute; `audit` in the data folder unless another is named."""
+        folder = self.audit.checkpoints_folder
+        return Path(folder).expanduser().resolve() if folder else self.data_path / "audit"
 
 
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -232,6 +264,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
             detail="These settings are wrong:\n" + "\n".join(lines), violations=error.violations
         ) from error
     _check_providers(settings)
+    _check_variables(settings)
     _check_sessions(settings.sessions)
     return settings
 
@@ -308,13 +341,16 @@ def _check_providers(settings: Settings) -> None:
         raise SettingsError(detail=f"Providers need names of their own: {what}.")
 
 
-def _check_sessions(sessions: SessionSettings) -> None:
+def _check_variables(settings: Settings) -> None:
     """What is wrong is not repeated: it may be the secret itself."""
-    for key in ("url_env", "master_key_env"):
-        if not re.fullmatch(r"[A-Za-z_]\w*", getattr(sessions, key) or "_", re.ASCII):
+    for key in ("sessions.url_env", "sessions.master_key_env", "audit.signing_key_env"):
+        if not re.fullmatch(r"[A-Za-z_]\w*", attrgetter(key)(settings) or "_", re.ASCII):
             raise SettingsError(
-                detail=f"sessions.{key} must be the name of an environment variable. What it holds does not stand here."
+                detail=f"{key} must be the name of an environment variable. What it holds does not stand here."
             )
+
+
+def _check_sessions(sessions: SessionSettings) -> None:
     if sessions.store == "postgres" and sessions.url_env is None:
         raise SettingsError(
             detail="sessions.store = 'postgres' needs sessions.url_env: the name of the environment variable that "

@@ -18,6 +18,13 @@ class FolderlessStore(MemorySessionStore):
         self.folder = folder
 
 
+class TraillessStore:
+    """A store that keeps no audit trail."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+
 class EchoProvider:
     """A provider as a third party would write it."""
 
@@ -61,6 +68,11 @@ def test_a_store_from_outside_is_given_the_data_folder(container, tmp_path):
 )
 def test_how_long_sessions_are_kept_is_a_setting(container, text, policy):
     assert container(f'[sessions]\nstore = "memory"\n{text}').retention().policy == policy
+
+
+def test_a_store_without_an_audit_trail_is_refused_before_anything_is_read(container):
+    with pytest.raises(SettingsError, match="no audit trail"):
+        container(f'[sessions]\nstore = "{__name__}:TraillessStore"').reads()
 
 
 def test_a_provider_of_a_known_kind_is_built(container):

@@ -8,7 +8,7 @@ from itertools import islice
 
 from attrs import evolve
 
-from ...application.audit import SessionRecord
+from ...application.audit import ArchiveQuery, EventRecord, StreamHead
 from ...application.ports import (
     Erasure,
     Provenance,
@@ -24,6 +24,7 @@ from ...domain.idempotency import KeyUse
 from ...domain.retention import RetainedSession, RetentionPolicy, due
 from ...domain.session import HeldState, Session, SessionErased, SessionEvent, apply, event_id, fold
 from ..system import now
+from .audit_trail import MemoryAuditTrail
 
 
 class MemorySessionStore:
@@ -37,6 +38,7 @@ class MemorySessionStore:
         self._key_uses: dict[tuple[str, str], KeyUse] = {}
         self._states: dict[str, HeldState] = {}
         self._left_behind: set[tuple[str, int]] = set()
+        self.trail = MemoryAuditTrail()
 
     async def load(self, session_id: str, *, at_version: int | None = None) -> Session:
         """Fold the stream, whole or up to a version."""
@@ -46,6 +48,13 @@ class MemorySessionStore:
         if not 1 <= at_version <= len(stream):
             raise NotFound(detail=f"Session {session_id} has no version {at_version}: it is at {len(stream)}.")
         return fold(session_id, (recorded.event for recorded in stream[:at_version]))
+
+    async def owner(self, session_id: str) -> str:
+        """Whose the session is, or was before it was erased."""
+        if session_id in self._erased:
+            return self._erased[session_id][1]
+        self._stream(session_id)
+        return self._sessions[session_id].owner
 
     async def append(
         self,
@@ -57,12 +66,25 @@ class MemorySessionStore:
         state: HeldState | None = None,
     ) -> Session:
         """Add events to the stream; without any, the session is returned as it is."""
+        return self._append(session, [(event, provenance) for event in events], key_use, state)
+
+    async def restore(self, session_id: str, events: Sequence[RecordedEvent]) -> Session:
+        """Store the events of a whole stream, each with the provenance that it was recorded with."""
+        return self._append(Session(id=session_id), [(it.event, it.provenance) for it in events])
+
+    def _append(
+        self,
+        session: Session,
+        events: Sequence[tuple[SessionEvent, Provenance]],
+        key_use: KeyUse | None = None,
+        state: HeldState | None = None,
+    ) -> Session:
         self._expect_not_erased(session.id)
         stream = self._streams.get(session.id, [])
         if len(stream) != session.version:
             raise VersionConflict(detail=f"Session {session.id} has moved on from version {session.version}.")
         head, added = stream[-1].hash if stream else "", []
-        for event in events:
+        for event, provenance in events:
             added.append(_recorded(session, event, provenance, head))
             head, session = added[-1].hash, apply(session, event)
         if key_use:
@@ -94,6 +116,7 @@ class MemorySessionStore:
             head=found.head,
             idempotency_keys=len(keys),
             state_tokens=len(tokens),
+            snapshots=0,
         )
 
     async def key_use(self, owner: str, key: str) -> KeyUse | None:
@@ -133,9 +156,21 @@ class MemorySessionStore:
         """The stream as it was recorded."""
         return tuple(islice(self._stream(session_id), max(after, 0), None))[:limit]
 
-    async def record(self, session_id: str) -> SessionRecord:  # noqa: ARG002 - the port's signature
-        """Refused, whether or not there is such a session: there are no stored bytes that anybody could check."""
-        raise NotFound(detail="Sessions that are kept in memory cannot be exported: use a store that lasts.")
+    async def head(self, session_id: str) -> StreamHead:  # noqa: ARG002 - the port's
+        """Refused: there are no stored bytes that anybody could check."""
+        raise _cannot_be_exported()
+
+    async def heads(self, wanted: ArchiveQuery) -> Sequence[StreamHead]:  # noqa: ARG002 - the port's
+        """Refused, as `head`."""
+        raise _cannot_be_exported()
+
+    async def events(self, stream: StreamHead, *, after: int, limit: int) -> Sequence[EventRecord]:  # noqa: ARG002 - the port's
+        """Refused, as `head`."""
+        raise _cannot_be_exported()
+
+    async def trail_head(self) -> StreamHead | None:
+        """Refused, as `head`."""
+        raise _cannot_be_exported()
 
     async def changed(self, session_id: str, version: int, timeout_s: float) -> bool:
         """Wait for events after `version`."""
@@ -213,6 +248,10 @@ class MemorySessionStore:
         if session_id not in self._streams:
             raise NotFound.of("session", session_id)
         return self._streams[session_id]
+
+
+def _cannot_be_exported() -> NotFound:
+    return NotFound(detail="Sessions that are kept in memory cannot be exported: use a store that lasts.")
 
 
 def _recorded(session: Session, event: SessionEvent, provenance: Provenance, previous_hash: str) -> RecordedEvent:

@@ -15,6 +15,7 @@ from .openai_images import ImageGenerations
 from .resources.audit import Audit
 from .resources.generations import Generations, ImageGeneration, Model3DGeneration, TextGeneration
 from .resources.health import Health
+from .resources.log import Log
 from .resources.models import Models
 from .resources.retention import RetentionResource
 from .resources.session_events import SessionEvents
@@ -88,9 +89,10 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
     app.req_options.auto_parse_form_urlencoded = False
     json = falcon.media.JSONHandler(dumps=msgspec.json.encode, loads=msgspec.json.decode)
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json
-    sessions, events = SessionResource(services.sessions), SessionEvents(services.sessions)
+    sessions, events = SessionResource(services.sessions, services.reads), SessionEvents(services.reads)
     models, health = Models(services.catalog), Health(is_ready)
-    audit = Audit(services.exports, services.sessions)
+    audit = Audit(services.exports, services.reads)
+    log = Log(services.log_reads)
     routes: list[tuple[str, object, str | None]] = [
         ("/v1/generations/text", Generations(services.generate, TextGeneration), None),
         ("/v1/generations/image", Generations(services.generate, ImageGeneration), None),
@@ -111,8 +113,12 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/sessions/{session_id}/verify", events, "verify"),
         ("/v1/sessions/{session_id}/export", audit, "export"),
         ("/v1/sessions/{session_id}/replay", audit, "replay"),
+        ("/v1/audit/export", audit, "exports"),
         ("/v1/audit/key", audit, "key"),
+        ("/v1/audit/reads", audit, "reads"),
         ("/v1/retention", RetentionResource(services.retention), None),
+        ("/v1/audit/verify", log, "verify"),
+        ("/v1/audit/checkpoints", log, "checkpoints"),
         ("/v1/models", models, None),
         ("/v1/models/{path:path}", models, "one"),
         ("/v1/parameters", models, "parameters"),

@@ -28,6 +28,7 @@ STATUSES = {
     "model_modality_mismatch": 400,
     "context_length_exceeded": 400,
     "content_policy_violation": 400,
+    "insufficient_scope": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "session_closed": 409,

@@ -5,6 +5,8 @@ from attrs import frozen
 from ...application.audit import Exports
 from ...application.catalog import Catalog
 from ...application.generate import Generate
+from ...application.log_reads import LogReads
+from ...application.reads import Reads
 from ...application.retention import Retention
 from ...application.sessions import Sessions
 
@@ -17,7 +19,9 @@ class Services:
     sessions: Sessions
     catalog: Catalog
     exports: Exports
+    reads: Reads
     retention: Retention
+    log_reads: LogReads
 
 
 @frozen(kw_only=True)

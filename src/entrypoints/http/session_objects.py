@@ -52,13 +52,13 @@ def summary_object(summary: SessionSummary) -> dict[str, Any]:
     }
 
 
-def state_token_object(held: HeldState) -> dict[str, Any]:
-    """What may be known of a state token without being able to use it."""
+def state_token_object(held: HeldState, *, revealed: bool = False) -> dict[str, Any]:
+    """What may be known of a state token without being able to use it; `revealed`, with the token."""
     return {
         "object": "session.state_token",
         "turn": held.turn,
         **msgspec.to_builtins(held.state),
-    }
+    } | ({"state_token": held.token} if revealed else {})
 
 
 def erasure_object(erasure: Erasure) -> dict[str, Any]:

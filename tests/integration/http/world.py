@@ -11,15 +11,24 @@ from pathlib import Path
 import httpx
 import uvicorn
 
+from pluggably.adapters.audit.checkpoint_file import CheckpointFile
 from pluggably.adapters.audit.exporters import FORMATS
+from pluggably.adapters.audit.notes import SigningNotes
 from pluggably.adapters.audit.signing import SigningKey
 from pluggably.adapters.memory.generator import ScriptedGenerator
+from pluggably.adapters.memory.log import NoLog
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.system import IdSequence, new_state_token, now
 from pluggably.application.audit import Exports
+from pluggably.application.audit_trail import ReadRecorder
 from pluggably.application.catalog import Catalog
+from pluggably.application.checkpoints import Checkpoints
+from pluggably.application.claims import Claims
 from pluggably.application.erasure import Eraser
 from pluggably.application.generate import Generate
+from pluggably.application.log_check import LogCheck
+from pluggably.application.log_reads import LogReads
+from pluggably.application.reads import Reads
 from pluggably.application.retention import Retention
 from pluggably.application.sessions import Sessions
 from pluggably.application.state_tokens import StateTokens
@@ -60,11 +69,15 @@ class World:
     ) -> None:
         self.generator = generator or ScriptedGenerator()
         self.store = store or MemorySessionStore()
+        recorder = ReadRecorder(trail=self.store.trail, clock=clock)
         new_id, locks = IdSequence(), SessionLocks(wait_s)
+        self.signer, log = SigningKey(Path(keys)), getattr(self.store, "log", NoLog())
+        kept = {"store": log, "second_place": CheckpointFile(Path(keys) / "audit"), "notes": SigningNotes(self.signer)}
         catalog = Catalog(
             sources=[Models()], runners=Models(), aliases={"small": "tiny"}, defaults={Modality.TEXT: "tiny"}
         )
         eraser = Eraser(store=self.store, generators={"local": self.generator})
+        self.checkpoints = Checkpoints(log=log, clock=clock, **kept)
         self.services = Services(
             catalog=catalog,
             sessions=Sessions(
@@ -78,7 +91,11 @@ class World:
             retention=Retention(
                 store=self.store, retained=self.store, eraser=eraser, policy=RetentionPolicy(), locks=locks, clock=clock
             ),
-            exports=Exports(archive=self.store, signer=SigningKey(Path(keys)), formats=FORMATS, clock=clock),
+            reads=Reads(store=self.store, recorder=recorder),
+            exports=Exports(archive=self.store, recorder=recorder, signer=self.signer, formats=FORMATS, clock=clock),
+            log_reads=LogReads(
+                checkpoints=self.checkpoints, check=LogCheck(log=log, claims=Claims(**kept)), recorder=recorder
+            ),
             generate=Generate(
                 catalog=catalog,
                 generators={"local": self.generator, "acme": self.generator},

@@ -12,11 +12,12 @@ from pluggably.adapters.audit.signing import SigningKey
 from pluggably.adapters.memory.generator import ScriptedGenerator
 from pluggably.adapters.system import new_state_token
 from pluggably.application.audit import Exports
+from pluggably.application.audit_trail import ReadRecorder
 from pluggably.application.catalog import Catalog
 from pluggably.application.erasure import Eraser
-from pluggably.application.follow import follow
 from pluggably.application.generate import Generate, GenerateCommand
 from pluggably.application.ports import Erasure, RecordedEvent, SessionQuery, SessionStore, Verification
+from pluggably.application.reads import Reads
 from pluggably.application.sessions import OpenSession, Sessions
 from pluggably.application.state_tokens import StateTokens
 from pluggably.application.turns import SessionLocks, SessionTurns
@@ -48,7 +49,11 @@ class Tenant:
         self._generate = Generate(
             catalog=catalog, generators=generators, turns=turns, states=states, clock=_noon, new_id=self._new_id
         )
-        self._exports = Exports(archive=store, signer=SigningKey(folder), formats=FORMATS, clock=_noon)
+        recorder = ReadRecorder(trail=store.trail, clock=_noon)
+        self._reads = Reads(store=store, recorder=recorder)
+        self._exports = Exports(
+            archive=store, recorder=recorder, signer=SigningKey(folder), formats=FORMATS, clock=_noon
+        )
 
     async def does(self, verb: str, session_id: str = "", number: int = 0) -> object:
         """Do something, to a session where the verb is about one.
@@ -91,7 +96,10 @@ class Tenant:
             return await generation.result()
 
     async def _follow(self, session_id: str, number: int) -> Sequence[RecordedEvent]:
-        return await anext(follow(self._store, session_id, self._me, after=number, idle_s=60))
+        return await anext(await self._reads.follow(session_id, self._me, "req", after=number, idle_s=60))
+
+    async def _export(self, session_id: str) -> bytes:
+        return b"".join([piece async for piece in await self._exports.export(session_id, self._me, "req", "jsonl")])
 
     async def _change(self, session_id: str) -> Session:
         return await self._sessions.change(session_id, Changes(title="Changed"), self._me, "req", None)
@@ -105,12 +113,12 @@ VERBS: dict[str, Callable[[Tenant, str, int], Awaitable[object]]] = {
     "ask": lambda it, session_id, key: it._ask(session_id, key),
     "fork": lambda it, session_id, _: it._sessions.fork(session_id, it._me, "req", None, None),
     "fork at": lambda it, session_id, version: it._sessions.fork(session_id, it._me, "req", None, version),
-    "get": lambda it, session_id, _: it._sessions.get(session_id, it._me),
-    "get at": lambda it, session_id, version: it._sessions.get(session_id, it._me, at_version=version),
-    "history": lambda it, session_id, version: it._sessions.history(session_id, it._me, after=version),
+    "get": lambda it, session_id, _: it._reads.get(session_id, it._me, "req"),
+    "get at": lambda it, session_id, version: it._reads.get(session_id, it._me, "req", at_version=version),
+    "history": lambda it, session_id, version: it._reads.history(session_id, it._me, "req", after=version),
     "follow": lambda it, session_id, version: it._follow(session_id, version),
-    "verify": lambda it, session_id, _: it._sessions.verify(session_id, it._me),
-    "export": lambda it, session_id, _: it._exports.export(session_id, it._me, "jsonl"),
+    "verify": lambda it, session_id, _: it._reads.verify(session_id, it._me, "req"),
+    "export": lambda it, session_id, _: it._export(session_id),
     "change": lambda it, session_id, _: it._change(session_id),
     "reset": lambda it, session_id, _: it._sessions.reset(session_id, it._me, "req", None),
     "close": lambda it, session_id, _: it._sessions.close(session_id, it._me, "req", None),

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -10,7 +9,7 @@ from pluggably.adapters.sessions.postgres_store import postgres_sessions
 from pluggably.application.ports import SessionStore
 
 from ...postgres_server import PostgresServer
-from .conversations import converse, expect_whole, lost
+from .conversations import conversations, expect_whole, lost
 
 ROUNDS = 3
 EVENTS_BEFORE_THE_KILL = 60
@@ -25,25 +24,6 @@ BEGIN
 END $$;
 CREATE TRIGGER careless BEFORE INSERT ON stored_events
 FOR EACH ROW WHEN (NEW.originator_version > 1) EXECUTE FUNCTION be_careless()"""
-
-
-class Ledger:
-    """The words that were acknowledged."""
-
-    def __init__(self) -> None:
-        self.words: list[str] = []
-        self._more = asyncio.Event()
-
-    def write(self, words: str) -> None:
-        self.words.append(words)
-        self._more.set()
-
-    async def grow(self, count: int) -> None:
-        """Wait for so many more."""
-        wanted = len(self.words) + count
-        while len(self.words) < wanted:
-            self._more.clear()
-            await self._more.wait()
 
 
 @pytest.fixture(scope="module")
@@ -66,17 +46,6 @@ async def store(database, tmp_path) -> AsyncIterator[SessionStore]:
     store = postgres_sessions(database, tmp_path)
     yield store
     await store.close()
-
-
-@asynccontextmanager
-async def conversations(store: SessionStore, *session_ids: str) -> AsyncIterator[Ledger]:
-    """Some that go on meanwhile; if one fails, so does the test."""
-    ledger = Ledger()
-    async with asyncio.timeout(120), asyncio.TaskGroup() as group:
-        tasks = [group.create_task(converse(store, it, ledger.write)) for it in session_ids]
-        yield ledger
-        for task in tasks:
-            task.cancel()
 
 
 async def test_a_killed_database_loses_nothing_that_was_acknowledged_and_its_clients_go_on(server, store):

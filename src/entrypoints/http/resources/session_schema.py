@@ -1,7 +1,7 @@
 """What requests about sessions may say."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from attrs import field, frozen
 
@@ -116,6 +116,15 @@ class SessionList:
     ] = field(factory=dict)
     limit: Annotated[int, Field("How many at most.", 1, 100)] = 20
     after: Annotated[str | None, Field("`next_after` of the page before.", max_length=512)] = None
+
+
+@frozen(kw_only=True)
+class TokenList:
+    """How to list state tokens."""
+
+    reveal: Annotated[
+        Literal["true", "false"], Field("With the tokens themselves: needs the scope `audit:tokens`, and is recorded.")
+    ] = "false"
 
 
 @frozen(kw_only=True)
