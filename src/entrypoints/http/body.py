@@ -8,10 +8,9 @@ import msgspec
 from attrs import frozen
 
 from ...domain.access import LOCAL_OPERATOR, Principal
-from ...domain.errors import InvalidRequest
+from ...domain.errors import InvalidRequest, UnsupportedMediaType
 from ...domain.idempotency import IdempotencyKey
 from ..structuring import structure
-from .problems import UnsupportedMediaType
 from .scope import Request
 
 T = TypeVar("T")
