@@ -13,6 +13,7 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from .errors import UnsupportedMediaType
+from .generation import ArtifactPart, Use
 
 PICTURES: Mapping[str, str] = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 """The pictures that may be given as inputs, and how files of them are called."""
@@ -75,6 +76,16 @@ class Artifact:
     def file_name(self) -> str:
         """What a download of it is called, if nothing else is asked for."""
         return f"{self.id}.{_SUFFIXES.get(self.media_type, 'bin')}"
+
+    def as_part(self, use: Use = "image") -> ArtifactPart:
+        """As messages and outputs name it."""
+        return ArtifactPart(
+            artifact_id=self.id,
+            media_type=self.media_type,
+            size_bytes=self.content.size_bytes,
+            sha256=self.content.sha256,
+            use=use,
+        )
 
 
 Delivery = Literal["auto", "inline", "url"]
