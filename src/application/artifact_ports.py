@@ -145,6 +145,9 @@ class Workspaces(Protocol):
         """
         ...
 
+    async def close(self) -> None:
+        """Let go of threads."""
+
 
 @frozen(kw_only=True)
 class Picture:
@@ -166,6 +169,9 @@ class Pictures(Protocol):
             ArtifactTooLarge: it has too many pixels.
         """
         ...
+
+    async def close(self) -> None:
+        """Let go of threads."""
 
 
 class Egress(Protocol):

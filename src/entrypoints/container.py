@@ -4,7 +4,6 @@ Adapters are imported when they are first built, so that a command that needs no
 but an engine's own ever loads torch. Nothing is built by importing this file.
 """
 
-import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -15,15 +14,21 @@ from attrs import frozen
 from dependency_injector import containers, providers
 
 from ..adapters.system import IdSequence, new_state_token, now
+from ..application.artifact_links import ArtifactLinks
+from ..application.artifacts import Artifacts
 from ..application.audit import Exporter, ExportReader, Exports, Signer
 from ..application.catalog import Catalog
 from ..application.downloads import Downloads
 from ..application.generate import Generate
+from ..application.input_files import InputFiles
 from ..application.ports import Generator, ModelSource, RunnerStatus, SessionStore
 from ..application.sessions import Sessions
 from ..application.state_tokens import StateTokens
 from ..application.turns import SessionLocks, SessionTurns
 from ..domain.model import LOCAL
+from . import artifact_parts
+from .artifact_cleanup import being_cleaned_up
+from .environment import database_url, secret
 from .plugins import adapter_path, load_adapter
 from .settings import ProviderSettings, Settings, SettingsError
 from .sweep import InterruptedTurns
@@ -93,14 +98,7 @@ def _remote(provider: ProviderSettings) -> Any:
 def _api_key(provider: ProviderSettings) -> str | None:
     if provider.api_key_env is None:
         return None
-    return _secret(provider.api_key_env, f"Provider {provider.name!r} takes its key")
-
-
-def _secret(variable: str, who: str) -> str:
-    """What an environment variable holds; `who` begins the sentence that says it is not set."""
-    if not (value := os.environ.get(variable)):
-        raise SettingsError(detail=f"{who} from the environment variable {variable}, which is not set.")
-    return value
+    return secret(provider.api_key_env, f"Provider {provider.name!r} takes its key")
 
 
 def _memory_sessions() -> SessionStore:
@@ -120,7 +118,7 @@ def _postgres_sessions(settings: Settings) -> SessionStore:
         from ..adapters.sessions.postgres_store import postgres_sessions
 
     folder = settings.data_path / "sessions"
-    return postgres_sessions(_database_url(settings), folder, master_key=_master_key(settings))
+    return postgres_sessions(database_url(settings), folder, master_key=_master_key(settings))
 
 
 @contextmanager
@@ -133,13 +131,9 @@ def _postgres_installed() -> Iterator[None]:
         ) from error
 
 
-def _database_url(settings: Settings) -> str:
-    return _secret(settings.sessions.url_env or "", "The session store takes its connection URL")
-
-
 def _master_key(settings: Settings) -> str | None:
     variable = settings.sessions.master_key_env
-    return _secret(variable, "The session store takes its master key") if variable else None
+    return secret(variable, "The session store takes its master key") if variable else None
 
 
 def _other_sessions(settings: Settings) -> SessionStore:
@@ -223,6 +217,48 @@ class Container(containers.DeclarativeContainer):
         Generate, catalog=catalog, generators=generators, turns=turns, states=states, clock=clock, new_id=new_id
     )
 
+    artifact_files = providers.Singleton(artifact_parts.files, settings)
+    artifact_index = providers.Singleton(artifact_parts.index, settings)
+    workspaces = providers.Singleton(artifact_parts.workspaces, settings)
+    pictures = providers.Singleton(artifact_parts.pictures, settings)
+    egress = providers.Singleton(artifact_parts.egress, settings)
+    url_keys = providers.Singleton(artifact_parts.url_keys, settings)
+    artifacts = providers.Singleton(
+        Artifacts,
+        files=artifact_files,
+        index=artifact_index,
+        workspaces=workspaces,
+        pictures=pictures,
+        clock=clock,
+        new_id=new_id,
+        keep_for=providers.Callable(artifact_parts.keep_for, settings),
+        input_limit_bytes=settings.provided.artifacts.upload_limit_bytes,
+    )
+    artifact_links = providers.Singleton(
+        ArtifactLinks,
+        files=artifact_files,
+        index=artifact_index,
+        keys=url_keys,
+        clock=clock,
+        ttl=providers.Callable(artifact_parts.url_ttl, settings),
+        threshold_bytes=settings.provided.artifacts.threshold_bytes,
+        public_url=providers.Callable(artifact_parts.public_url, settings),
+    )
+    input_files = providers.Singleton(
+        InputFiles,
+        artifacts=artifacts,
+        workspaces=workspaces,
+        pictures=pictures,
+        egress=egress,
+        limit_bytes=settings.provided.artifacts.upload_limit_bytes,
+    )
+
+
+def _artifact_parts(container: Container) -> list[providers.Provider[Any]]:
+    """Those that hold something open."""
+    opened: list[providers.Provider[Any]] = [container.artifact_files, container.artifact_index]
+    return [*opened, container.workspaces, container.pictures, container.egress]
+
 
 @asynccontextmanager
 async def running(container: Container) -> AsyncIterator[None]:
@@ -231,7 +267,11 @@ async def running(container: Container) -> AsyncIterator[None]:
         stack.push_async_callback(container.session_store().close)
         for generator in container.generators().values():
             stack.push_async_callback(generator.close)
+        for part in _artifact_parts(container):
+            stack.push_async_callback(part().close)
+        await container.artifact_files().open()
         await stack.enter_async_context(InterruptedTurns(container.sessions()).being_ended())
+        await stack.enter_async_context(being_cleaned_up(container.artifacts()))
         await container.catalog().refresh()
         yield
 
@@ -259,10 +299,13 @@ def create_service(settings: Settings) -> Service:
         sessions=container.sessions(),
         catalog=container.catalog(),
         exports=container.exports(),
+        artifacts=container.artifacts(),
+        artifact_links=container.artifact_links(),
     )
     options = HttpOptions(
         body_limit_bytes=settings.server.body_limit_bytes,
         json_depth=settings.server.json_depth,
+        upload_limit_bytes=settings.artifacts.upload_limit_bytes,
         access_log=settings.server.access_log,
     )
     return Service(create_app(services, options, lambda: running(container)), container.catalog())
@@ -288,7 +331,7 @@ def migrate_sessions(settings: Settings) -> Sequence[str]:
     with _postgres_installed():
         from ..adapters.sessions.postgres_store import migrate
 
-    return migrate(_database_url(settings))
+    return migrate(database_url(settings))
 
 
 def open_export_reader() -> ExportReader:

@@ -11,6 +11,7 @@ import structlog
 
 from . import problems
 from .openai import ChatCompletions
+from .resources.artifacts import ArtifactResource
 from .resources.audit import Audit
 from .resources.generations import TextGenerations
 from .resources.health import Health
@@ -89,6 +90,7 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
     sessions, events = SessionResource(services.sessions), SessionEvents(services.sessions)
     models, health = Models(services.catalog), Health(is_ready)
     audit = Audit(services.exports, services.sessions)
+    artifacts = ArtifactResource(services.artifacts, services.artifact_links)
     routes: list[tuple[str, object, str | None]] = [
         ("/v1/generations/text", TextGenerations(services.generate), None),
         ("/v1/chat/completions", ChatCompletions(services.generate), None),
@@ -105,6 +107,10 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/sessions/{session_id}/export", audit, "export"),
         ("/v1/sessions/{session_id}/replay", audit, "replay"),
         ("/v1/audit/key", audit, "key"),
+        ("/v1/artifacts", artifacts, None),
+        ("/v1/artifacts/{artifact_id}", artifacts, "one"),
+        ("/v1/artifacts/{artifact_id}/sign", artifacts, "sign"),
+        ("/v1/artifacts/{artifact_id}/content", artifacts, "content"),
         ("/v1/models", models, None),
         ("/v1/models/{path:path}", models, "one"),
         ("/v1/parameters", models, "parameters"),

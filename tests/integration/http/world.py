@@ -26,6 +26,7 @@ from pluggably.domain.generation import Started, TextDelta
 from pluggably.domain.model import Modality, ModelStatus
 from pluggably.entrypoints.http.app import create_app
 from pluggably.entrypoints.http.services import HttpOptions, Services
+from tests.artifact_world import ArtifactWorld
 from tests.builders import a_model
 
 TLS = ssl.create_default_context()  # takes 25 ms to make
@@ -53,15 +54,26 @@ class World:
     """The use cases; `generator` answers for every model."""
 
     def __init__(
-        self, generator=None, *, wait_s: float = 5, max_events: int = 10_000, clock=now, store=None, keys="nowhere"
+        self,
+        generator=None,
+        *,
+        wait_s: float = 5,
+        max_events: int = 10_000,
+        clock=now,
+        store=None,
+        keys="nowhere",
+        artifacts=None,
     ) -> None:
         self.generator = generator or ScriptedGenerator()
         self.store = store or MemorySessionStore()
+        artifacts = artifacts or ArtifactWorld(Path(keys))
         new_id, locks = IdSequence(), SessionLocks(wait_s)
         catalog = Catalog(
             sources=[Models()], runners=Models(), aliases={"small": "tiny"}, defaults={Modality.TEXT: "tiny"}
         )
         self.services = Services(
+            artifacts=artifacts.artifacts,
+            artifact_links=artifacts.links,
             catalog=catalog,
             sessions=Sessions(
                 store=self.store,

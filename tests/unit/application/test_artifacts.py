@@ -1,23 +1,14 @@
 """Files are kept once, for whoever owns them, until they are deleted or their time is over."""
 
 import asyncio
-import itertools
 from base64 import b64encode
-from contextlib import aclosing
 from datetime import timedelta
 from hashlib import sha256
 
 import pytest
 
 from pluggably.adapters.artifacts.index_sqlite import sqlite_index
-from pluggably.adapters.artifacts.pictures import HeaderPictures
-from pluggably.adapters.artifacts.workspaces import LocalWorkspaces
-from pluggably.adapters.memory.artifacts import MemoryArtifactFiles, MemoryArtifactIndex, MemoryEgress
-from pluggably.adapters.system import IdSequence
-from pluggably.application.artifact_links import ArtifactLinks, Inline, Link
-from pluggably.application.artifacts import Artifacts
-from pluggably.application.input_files import InputFiles
-from pluggably.domain.access import Principal
+from pluggably.application.artifact_links import Inline, Link
 from pluggably.domain.artifact import MOST_INLINE_BYTES, Origin
 from pluggably.domain.errors import (
     ArtifactTooLarge,
@@ -31,78 +22,14 @@ from pluggably.domain.errors import (
     UrlUnavailable,
 )
 from pluggably.domain.generation import ImagePart, OutputFile
-from pluggably.domain.signed_url import UrlKey
+from tests.artifact_world import ALICE, BOB, JPEG, LIMIT, PNG, URL, ArtifactWorld
+from tests.pictures import encoded
 from tests.session_builders import NOON
-from tests.unit.artifacts.test_pictures import encoded
-
-ALICE, BOB = (Principal(id=name, method="api_key") for name in ("alice", "bob"))
-PNG, JPEG = encoded("PNG"), encoded("JPEG")
-LIMIT = 100_000
-URL = "https://pictures.test/a"
-_NUMBERS = itertools.count()
-
-
-class World:
-    """The use cases; `now` is the time."""
-
-    def __init__(self, folder, index=None, keep_for=None) -> None:
-        self.now, self.folder = NOON, folder
-        self.files, self.index = MemoryArtifactFiles(), index or MemoryArtifactIndex()
-        self.workspaces, self.pictures = LocalWorkspaces(folder / "work"), HeaderPictures(10_000)
-        self.egress = MemoryEgress({URL: JPEG, f"{URL}/page": b"<html>"})
-        self.artifacts = Artifacts(
-            files=self.files,
-            index=self.index,
-            workspaces=self.workspaces,
-            pictures=self.pictures,
-            clock=lambda: self.now,
-            new_id=IdSequence(),
-            keep_for=keep_for,
-            input_limit_bytes=LIMIT,
-        )
-        self.links = ArtifactLinks(
-            files=self.files,
-            index=self.index,
-            keys=[UrlKey("0000000a", b"k" * 32)],
-            clock=lambda: self.now,
-            ttl=timedelta(hours=1),
-            threshold_bytes=10,
-        )
-        self.inputs = InputFiles(
-            artifacts=self.artifacts,
-            workspaces=self.workspaces,
-            pictures=self.pictures,
-            egress=self.egress,
-            limit_bytes=LIMIT,
-        )
-
-    async def keep(self, data: bytes = b"mesh", principal=ALICE, media_type="model/gltf-binary", **facts):
-        path = self.folder / f"made{next(_NUMBERS)}"
-        path.write_bytes(data)
-        return await self.artifacts.keep(OutputFile(path=str(path), media_type=media_type), principal, **facts)
-
-    async def upload(self, data: bytes = PNG, media_type: str = "image/png", principal=ALICE):
-        async def chunks():
-            for begin in range(0, len(data), 100):
-                yield data[begin : begin + 100]
-
-        return await self.artifacts.upload(chunks(), media_type, principal)
-
-    async def content(self, artifact) -> bytes:
-        async with aclosing(self.artifacts.read(artifact, 0, artifact.content.size_bytes)) as pieces:
-            return b"".join([piece async for piece in pieces])
-
-    def left_in_work(self) -> list:
-        return list((self.folder / "work").iterdir())
-
-    async def close(self) -> None:
-        for it in (self.index, self.workspaces, self.pictures):
-            await it.close()
 
 
 @pytest.fixture
 async def world(tmp_path):
-    world = World(tmp_path)
+    world = ArtifactWorld(tmp_path)
     yield world
     await world.close()
 
@@ -195,7 +122,7 @@ async def test_the_same_content_is_stored_once_and_kept_for_the_last_who_has_it(
 
 
 async def test_who_keeps_what_another_one_deletes_at_the_same_time_has_it(tmp_path):
-    world = World(tmp_path, sqlite_index(tmp_path / "index"))
+    world = ArtifactWorld(tmp_path, sqlite_index(tmp_path / "index"))
     kept = []
 
     async def come_and_go() -> None:
@@ -244,7 +171,7 @@ async def test_content_that_was_removed_between_its_storing_and_its_noting_is_st
 
 
 async def test_an_artifact_whose_time_is_over_is_gone_at_once_and_cleaned_up_later(tmp_path):
-    world = World(tmp_path, keep_for=timedelta(days=1))
+    world = ArtifactWorld(tmp_path, keep_for=timedelta(days=1))
     artifact = await world.keep()
     assert artifact.kept_until == NOON + timedelta(days=1)
     world.now = NOON + timedelta(days=1) - timedelta(microseconds=1)

@@ -13,12 +13,7 @@ from PIL import Image
 from pluggably.adapters.artifacts.pictures import HeaderPictures, read_header
 from pluggably.application.artifact_ports import Picture
 from pluggably.domain.errors import ArtifactTooLarge, PictureInvalid
-
-
-def encoded(kind: str, size: tuple[int, int] = (37, 23), mode: str = "RGB", **options) -> bytes:
-    file = io.BytesIO()
-    Image.new(mode, size, 7).save(file, kind, **options)
-    return file.getvalue()
+from tests.pictures import encoded
 
 
 def header_of(data: bytes) -> Picture:
