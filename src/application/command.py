@@ -1,16 +1,12 @@
 """What a client asks to have generated."""
 
-from typing import Literal
-
 from attrs import field, frozen
 
+from ..domain.artifact import Delivery
 from ..domain.generation import Message, Metadata
 from ..domain.idempotency import IdempotencyKey
 from ..domain.model import Modality
 from ..domain.parameters import Parameters
-
-Delivery = Literal["auto", "inline", "url"]
-"""How files come to the client: in the answer, by a URL that is signed for a while, or by their size."""
 
 
 @frozen(kw_only=True)

@@ -6,6 +6,7 @@ from attrs import define, evolve
 
 from ..domain.errors import GatewayError, NotFound
 from ..domain.session import HeldState, Session, SessionErased
+from .artifacts import Artifacts
 from .ports import Erasure, Generator, Provenance, SessionStore
 from .turns import to_its_end
 
@@ -15,6 +16,7 @@ class Eraser:
     """Carries out an erasure that was decided. `generators` are the backends by provider name."""
 
     store: SessionStore
+    artifacts: Artifacts
     generators: Mapping[str, Generator]
 
     async def erase(self, session: Session, erased: SessionErased, provenance: Provenance) -> Erasure:
@@ -36,7 +38,14 @@ class Eraser:
             except GatewayError:  # told in the receipt; the rest is erased all the same
                 left += 1
         erasure = await self.store.erase(session, erased, provenance)
-        return evolve(erasure, backend_states=len(kept) - left, backend_states_left=left)
+        files = await self.artifacts.forget_session(session.id)
+        return evolve(
+            erasure,
+            backend_states=len(kept) - left,
+            backend_states_left=left,
+            artifacts=files.deleted,
+            artifacts_left=files.left,
+        )
 
     async def _forget(self, held: HeldState) -> None:
         generator = self.generators.get(held.state.provider)

@@ -117,7 +117,7 @@ class Generate:
         return RunningGeneration(
             id=self.new_id("gen"),
             command=command,
-            owner=principal.id,
+            principal=principal,
             clock=self.clock,
             states=self.states,
             media=self.media,

@@ -222,7 +222,8 @@ class Erasure:
     """What was removed of a session: its key, its title and metadata, and what is counted here.
 
     `events` stay, with the hash of the last: who did what and when, and nothing of what was said. So many
-    `backend_states` were deleted by the backends that gave them; `backend_states_left` may still be there.
+    `backend_states` were deleted by the backends that gave them, and so many `artifacts`; those that are `…_left` may
+    still be there.
     """
 
     session_id: str
@@ -234,6 +235,8 @@ class Erasure:
     snapshots: int
     backend_states: int = 0
     backend_states_left: int = 0
+    artifacts: int = 0
+    artifacts_left: int = 0
 
 
 @frozen(kw_only=True)

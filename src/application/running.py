@@ -7,6 +7,7 @@ from time import perf_counter
 
 from attrs import define, evolve, field
 
+from ..domain.access import Principal
 from ..domain.crossing import SEES_PICTURES
 from ..domain.errors import GatewayError, StateTokenRefused, StreamInterrupted
 from ..domain.generation import (
@@ -40,7 +41,7 @@ class RunningGeneration:
 
     id: str
     command: GenerateCommand
-    owner: str
+    principal: Principal
     clock: Clock
     states: StateTokens
     media: Media
@@ -83,11 +84,11 @@ class RunningGeneration:
         """Have the pictures that the model begins with at hand, and a place for what it makes, until this is left."""
         if self.command.modality is Modality.TEXT:
             if SEES_PICTURES in self.model.capabilities:
-                messages = await self.media.shown(self._request.messages, self.owner)
+                messages = await self.media.shown(self._request.messages, self.principal)
                 self._request = evolve(self._request, messages=messages)
             yield
             return
-        async with self.media.at_work(self._request, self._pictures, self.owner) as self._request:
+        async with self.media.at_work(self._request, self._pictures, self.principal) as self._request:
             yield
 
     async def result(self) -> Generation:
@@ -139,13 +140,13 @@ class RunningGeneration:
             result = evolve(result, seed=self.command.parameters.seed)
         if result.files:
             session_id = self.command.session_id
-            result = await self.media.kept(result, self.owner, session_id=session_id, generation_id=self.id)
+            result = await self.media.kept(result, self.principal, session_id=session_id, generation_id=self.id)
         attempts, timing = (self._attempt("ok", times),), times.summary()
         held = None
         if self.turn:
             held = self.states.issue(self.turn.session, result, self.model, self.clock())
             await self.turn.complete(result, self.model, attempts, timing, held)
-        files = await self.media.delivered(result, self.owner, self.command.delivery)
+        files = await self.media.delivered(result, self.principal, self.command.delivery)
         return Generation(
             id=self.id,
             modality=self.command.modality,

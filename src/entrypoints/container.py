@@ -4,7 +4,6 @@ Adapters are imported when they are first built, so that a command that needs no
 but an engine's own ever loads torch. Nothing is built by importing this file.
 """
 
-import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -16,6 +15,8 @@ from attrs import frozen
 from dependency_injector import containers, providers
 
 from ..adapters.system import IdSequence, new_state_token, now
+from ..application.artifact_links import ArtifactLinks
+from ..application.artifacts import Artifacts
 from ..application.audit import Exporter, ExportReader, Exports, Signer
 from ..application.audit_trail import AuditTrail, ReadRecorder
 from ..application.catalog import Catalog
@@ -25,9 +26,11 @@ from ..application.downloads import Downloads
 from ..application.erasure import Eraser
 from ..application.generate import Generate
 from ..application.imports import Imports
+from ..application.input_files import InputFiles
 from ..application.log import Notes, SecondPlace
 from ..application.log_check import LogCheck
 from ..application.log_reads import LogReads
+from ..application.media import Media
 from ..application.ports import Generator, ModelSource, RunnerStatus, SessionStore
 from ..application.reads import Reads
 from ..application.retention import Retention
@@ -36,7 +39,10 @@ from ..application.state_tokens import StateTokens
 from ..application.turns import SessionLocks, SessionTurns
 from ..domain.model import LOCAL
 from ..domain.retention import RetentionPolicy
+from . import artifact_parts
+from .artifact_cleanup import being_cleaned_up
 from .checkpointing import RegularCheckpoints
+from .environment import database_url, secret
 from .plugins import adapter_path, load_adapter
 from .retention import ScheduledRetention
 from .settings import ProviderSettings, Settings, SettingsError
@@ -107,14 +113,7 @@ def _remote(provider: ProviderSettings) -> Any:
 def _api_key(provider: ProviderSettings) -> str | None:
     if provider.api_key_env is None:
         return None
-    return _secret(provider.api_key_env, f"Provider {provider.name!r} takes its key")
-
-
-def _secret(variable: str, who: str) -> str:
-    """What an environment variable holds; `who` begins the sentence that says it is not set."""
-    if not (value := os.environ.get(variable)):
-        raise SettingsError(detail=f"{who} from the environment variable {variable}, which is not set.")
-    return value
+    return secret(provider.api_key_env, f"Provider {provider.name!r} takes its key")
 
 
 def _memory_sessions() -> SessionStore:
@@ -134,7 +133,7 @@ def _postgres_sessions(settings: Settings) -> SessionStore:
         from ..adapters.sessions.postgres_store import postgres_sessions
 
     folder = settings.data_path / "sessions"
-    return postgres_sessions(_database_url(settings), folder, master_key=_master_key(settings))
+    return postgres_sessions(database_url(settings), folder, master_key=_master_key(settings))
 
 
 @contextmanager
@@ -147,13 +146,9 @@ def _postgres_installed() -> Iterator[None]:
         ) from error
 
 
-def _database_url(settings: Settings) -> str:
-    return _secret(settings.sessions.url_env or "", "The session store takes its connection URL")
-
-
 def _master_key(settings: Settings) -> str | None:
     variable = settings.sessions.master_key_env
-    return _secret(variable, "The session store takes its master key") if variable else None
+    return secret(variable, "The session store takes its master key") if variable else None
 
 
 def _other_sessions(settings: Settings) -> SessionStore:
@@ -183,7 +178,7 @@ def _signer(settings: Settings) -> Signer:
     from ..adapters.audit.signing import SigningKey, seed_of
 
     variable = settings.audit.signing_key_env
-    seed = seed_of(_secret(variable, "Exports and checkpoints take their signing key")) if variable else None
+    seed = seed_of(secret(variable, "Exports and checkpoints take their signing key")) if variable else None
     return SigningKey(settings.data_path / "sessions", seed=seed)
 
 
@@ -256,7 +251,42 @@ class Container(containers.DeclarativeContainer):
     model_folder = providers.Singleton(_model_folder, settings, engines)
     catalog = providers.Singleton(_catalog, settings, model_folder, runners, remotes)
     locks = providers.Singleton(SessionLocks, settings.provided.sessions.busy_wait_s)
-    eraser = providers.Singleton(Eraser, store=session_store, generators=generators)
+    artifact_files = providers.Singleton(artifact_parts.files, settings)
+    artifact_index = providers.Singleton(artifact_parts.index, settings)
+    workspaces = providers.Singleton(artifact_parts.workspaces, settings)
+    pictures = providers.Singleton(artifact_parts.pictures, settings)
+    egress = providers.Singleton(artifact_parts.egress, settings)
+    url_keys = providers.Singleton(artifact_parts.url_keys, settings)
+    artifacts = providers.Singleton(
+        Artifacts,
+        files=artifact_files,
+        index=artifact_index,
+        workspaces=workspaces,
+        pictures=pictures,
+        clock=clock,
+        new_id=new_id,
+        keep_for=providers.Callable(artifact_parts.keep_for, settings),
+        input_limit_bytes=settings.provided.artifacts.upload_limit_bytes,
+    )
+    artifact_links = providers.Singleton(
+        ArtifactLinks,
+        files=artifact_files,
+        index=artifact_index,
+        keys=url_keys,
+        clock=clock,
+        ttl=providers.Callable(artifact_parts.url_ttl, settings),
+        threshold_bytes=settings.provided.artifacts.threshold_bytes,
+        public_url=providers.Callable(artifact_parts.public_url, settings),
+    )
+    input_files = providers.Singleton(
+        InputFiles,
+        artifacts=artifacts,
+        workspaces=workspaces,
+        pictures=pictures,
+        egress=egress,
+        limit_bytes=settings.provided.artifacts.upload_limit_bytes,
+    )
+    eraser = providers.Singleton(Eraser, store=session_store, artifacts=artifacts, generators=generators)
     sessions = providers.Singleton(
         Sessions, store=session_store, eraser=eraser, catalog=catalog, locks=locks, clock=clock, new_id=new_id
     )
@@ -297,6 +327,9 @@ class Container(containers.DeclarativeContainer):
         locks=locks,
         max_events=settings.provided.sessions.max_events,
     )
+    media = providers.Singleton(
+        Media, artifacts=artifacts, links=artifact_links, inputs=input_files, workspaces=workspaces
+    )
     states = providers.Singleton(
         StateTokens,
         store=session_store,
@@ -304,8 +337,21 @@ class Container(containers.DeclarativeContainer):
         keep=providers.Callable(_token_life, settings),
     )
     generate = providers.Singleton(
-        Generate, catalog=catalog, generators=generators, turns=turns, states=states, clock=clock, new_id=new_id
+        Generate,
+        catalog=catalog,
+        generators=generators,
+        turns=turns,
+        states=states,
+        media=media,
+        clock=clock,
+        new_id=new_id,
     )
+
+
+def _artifact_parts(container: Container) -> list[providers.Provider[Any]]:
+    """Those that hold something open."""
+    opened: list[providers.Provider[Any]] = [container.artifact_files, container.artifact_index]
+    return [*opened, container.workspaces, container.pictures, container.egress]
 
 
 @asynccontextmanager
@@ -317,7 +363,11 @@ async def running(container: Container) -> AsyncIterator[None]:
             stack.push_async_callback(generator.close)
         every_s = container.settings().audit.checkpoint_every_s
         await stack.enter_async_context(RegularCheckpoints(container.checkpoints()).being_made(every_s))
+        for part in _artifact_parts(container):
+            stack.push_async_callback(part().close)
+        await container.artifact_files().open()
         await stack.enter_async_context(InterruptedTurns(container.sessions()).being_ended())
+        await stack.enter_async_context(being_cleaned_up(container.artifacts()))
         await container.catalog().refresh()
         retention = ScheduledRetention(container.retention(), container.new_id())
         await stack.enter_async_context(retention.being_carried_out(container.settings().sessions.retention_every_s))
@@ -350,10 +400,13 @@ def create_service(settings: Settings) -> Service:
         retention=container.retention(),
         reads=container.reads(),
         log_reads=container.log_reads(),
+        artifacts=container.artifacts(),
+        artifact_links=container.artifact_links(),
     )
     options = HttpOptions(
         body_limit_bytes=settings.server.body_limit_bytes,
         json_depth=settings.server.json_depth,
+        upload_limit_bytes=settings.artifacts.upload_limit_bytes,
         access_log=settings.server.access_log,
     )
     return Service(create_app(services, options, lambda: running(container)), container.catalog())
@@ -379,7 +432,7 @@ def migrate_sessions(settings: Settings) -> Sequence[str]:
     with _postgres_installed():
         from ..adapters.sessions.postgres_store import migrate
 
-    return migrate(_database_url(settings))
+    return migrate(database_url(settings))
 
 
 @asynccontextmanager

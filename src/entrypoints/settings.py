@@ -10,15 +10,16 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
-from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from attrs import define, evolve, field, frozen
 
 from ..domain.errors import GatewayError, InvalidRequest, Violation
 from ..domain.model import LOCAL, Modality
 from ..domain.parameters import Field
+from .artifact_settings import ArtifactSettings
 from .structuring import structure
 
 PREFIX = "PLUGGABLY_"
@@ -220,6 +221,7 @@ class Settings:
     runners: RunnerSettings = RunnerSettings()
     sessions: SessionSettings = SessionSettings()
     audit: AuditSettings = AuditSettings()
+    artifacts: ArtifactSettings = ArtifactSettings()  # noqa: RUF009 - frozen
     providers: tuple[ProviderSettings, ...] = ()
     logging: LoggingSettings = LoggingSettings()
 
@@ -264,8 +266,9 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
             detail="These settings are wrong:\n" + "\n".join(lines), violations=error.violations
         ) from error
     _check_providers(settings)
-    _check_variables(settings)
     _check_sessions(settings.sessions)
+    _check_variables(settings.audit, "audit", "signing_key_env")
+    _check_artifacts(settings.artifacts)
     return settings
 
 
@@ -341,18 +344,39 @@ def _check_providers(settings: Settings) -> None:
         raise SettingsError(detail=f"Providers need names of their own: {what}.")
 
 
-def _check_variables(settings: Settings) -> None:
+def _check_variables(section: object, table: str, *keys: str) -> None:
     """What is wrong is not repeated: it may be the secret itself."""
-    for key in ("sessions.url_env", "sessions.master_key_env", "audit.signing_key_env"):
-        if not re.fullmatch(r"[A-Za-z_]\w*", attrgetter(key)(settings) or "_", re.ASCII):
+    for key in keys:
+        if not re.fullmatch(r"[A-Za-z_]\w*", getattr(section, key) or "_", re.ASCII):
             raise SettingsError(
-                detail=f"{key} must be the name of an environment variable. What it holds does not stand here."
+                detail=f"{table}.{key} must be the name of an environment variable. What it holds does not stand here."
             )
 
 
 def _check_sessions(sessions: SessionSettings) -> None:
+    _check_variables(sessions, "sessions", "url_env", "master_key_env")
     if sessions.store == "postgres" and sessions.url_env is None:
         raise SettingsError(
             detail="sessions.store = 'postgres' needs sessions.url_env: the name of the environment variable that "
             "holds the connection URL."
         )
+
+
+def _check_artifacts(artifacts: ArtifactSettings) -> None:
+    _check_variables(artifacts, "artifacts", "url_keys_env", "s3_access_key_env", "s3_secret_key_env")
+    if artifacts.store == "s3" and not (artifacts.s3_endpoint and artifacts.s3_bucket):
+        raise SettingsError(detail="artifacts.store = 's3' needs artifacts.s3_endpoint and artifacts.s3_bucket.")
+    for key in ("public_url", "s3_endpoint", "s3_public_endpoint"):
+        _check_url(getattr(artifacts, key), f"artifacts.{key}", path=key == "public_url")
+    for origin in artifacts.fetch_private_origins:
+        _check_url(origin, "artifacts.fetch_private_origins", path=False)
+
+
+def _check_url(url: str | None, key: str, *, path: bool) -> None:
+    try:
+        found = urlsplit(url or "http://x")
+        whole = found.scheme in ("http", "https") and found.hostname and "@" not in found.netloc
+    except ValueError:
+        whole = False
+    if not whole or found.query or found.fragment or (found.path.strip("/") and not path):
+        raise SettingsError(detail=f"{key} must be like https://example.com, without anything behind the host or port.")

@@ -1,7 +1,9 @@
 """Adapters are chosen by configuration: the built-in ones by name, others by dotted path or entry point."""
 
 import pytest
+from dependency_injector import providers
 
+from pluggably.adapters.memory.artifacts import MemoryArtifactIndex
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.providers.openai import OpenAIProvider
 from pluggably.adapters.sessions.store import EventSessionStore
@@ -37,10 +39,14 @@ PROVIDER = '[[providers]]\nname = "echo"\nbase_url = "http://127.0.0.1:1"\nmodel
 
 @pytest.fixture
 def container(tmp_path):
+    """Containers by their settings; their artifacts are in memory, where nothing has to be closed."""
+
     def of(text="", **environ):
         file = tmp_path / "pluggably.toml"
         file.write_text(f'data_dir = "{tmp_path}"\n{text}')
-        return Container(settings=load_settings(file, environ))
+        made = Container(settings=load_settings(file, environ))
+        made.artifact_index.override(providers.Singleton(MemoryArtifactIndex))
+        return made
 
     return of
 

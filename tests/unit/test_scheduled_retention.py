@@ -1,6 +1,7 @@
 """Retention while the service runs."""
 
 import asyncio
+from pathlib import Path
 
 from structlog.testing import capture_logs
 
@@ -12,6 +13,7 @@ from pluggably.domain.errors import GatewayError
 from pluggably.domain.retention import RetentionPolicy
 from pluggably.domain.session import close
 from pluggably.entrypoints.retention import ScheduledRetention
+from tests.artifact_world import ArtifactWorld
 
 from ..contracts.session_store import a_stored_session
 from ..session_builders import ALICE, NOON
@@ -43,7 +45,7 @@ async def test_what_was_done_and_what_could_not_be_done_is_told_with_the_run():
     retention = Retention(
         store=store,
         retained=store,
-        eraser=Eraser(store=store, generators={}),
+        eraser=Eraser(store=store, artifacts=ArtifactWorld(Path("nowhere")).artifacts, generators={}),
         policy=RetentionPolicy(audit_days=0),
         locks=SessionLocks(1),
         clock=lambda: NOON,

@@ -17,16 +17,15 @@ from attrs import astuple, fields
 from eventsourcing.persistence import InterfaceError, OperationalError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from eventsourcing.utils import retry
-from psycopg import Connection, Cursor, ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
+from psycopg import Connection, Cursor
 from psycopg.rows import DictRow, dict_row
 
 from ...application.audit import ArchiveQuery
 from ...application.ports import SessionQuery
-from ...domain.errors import GatewayError
 from ...domain.idempotency import IdempotencyKey, KeyUse
 from ...domain.retention import RetainedSession, RetentionPolicy
 from ...domain.session import SessionStatus
+from ..postgres import parameters_of
 from .list_row import ListRow, microseconds
 from .mapper import HASH_BYTES
 from .recorder import BY_ID, Entry
@@ -37,13 +36,6 @@ from .states import SealedState
 CONNECTION_WAIT_S = 2.0
 LOCK_TIMEOUT_S = 5
 DEAD_AFTER_S = 30
-_KEEP_ALIVE: Final = {  # a peer that vanished without a word is noticed within half a minute, not after hours
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 25_000,
-}
 _AS_WE_NEED_IT: Final = """
 SET search_path TO public;
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
@@ -86,20 +78,6 @@ SELECT id FROM session_list
 WHERE active_by IS NOT NULL AND active_by <> %s AND NOT EXISTS (
     SELECT FROM gateway_processes WHERE name = active_by AND seen_at > clock_timestamp() - make_interval(secs => %s)
 ) ORDER BY id"""
-
-
-def parameters_of(url: str) -> dict[str, Any]:
-    """How to connect to the database that a URL names.
-
-    Raises:
-        GatewayError: it is no URL.
-    """
-    try:
-        return {**_KEEP_ALIVE, **conninfo_to_dict(url)}
-    except ProgrammingError:  # what it says may hold the password
-        raise GatewayError(
-            detail="The connection URL of the session database is none: it must be like postgresql://user@host/name."
-        ) from None
 
 
 class SessionDatastore(PostgresDatastore):

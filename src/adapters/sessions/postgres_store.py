@@ -8,10 +8,11 @@ import psycopg
 from eventsourcing.persistence import InterfaceError, OperationalError, PersistenceError
 
 from ...domain.errors import GatewayError, InsufficientStorage, StoreUnavailable
+from ..migrations import expect_migrated, run_migrations
+from ..postgres import parameters_of
 from ..system import IdSequence
 from .keyring import Keyring
-from .migrate import expect_migrated, run_migrations
-from .postgres import PostgresSessionRecorder, SessionDatastore, parameters_of
+from .postgres import PostgresSessionRecorder, SessionDatastore
 from .postgres_keys import PostgresKeys, agreed_master_key
 from .postgres_log import PostgresLog
 from .presence import Presence

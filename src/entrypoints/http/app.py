@@ -12,6 +12,7 @@ import structlog
 from . import problems
 from .openai import ChatCompletions
 from .openai_images import ImageGenerations
+from .resources.artifacts import ArtifactResource
 from .resources.audit import Audit
 from .resources.generations import Generations, ImageGeneration, Model3DGeneration, TextGeneration
 from .resources.health import Health
@@ -93,6 +94,7 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
     models, health = Models(services.catalog), Health(is_ready)
     audit = Audit(services.exports, services.reads)
     log = Log(services.log_reads)
+    artifacts = ArtifactResource(services.artifacts, services.artifact_links)
     routes: list[tuple[str, object, str | None]] = [
         ("/v1/generations/text", Generations(services.generate, TextGeneration), None),
         ("/v1/generations/image", Generations(services.generate, ImageGeneration), None),
@@ -119,6 +121,10 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/retention", RetentionResource(services.retention), None),
         ("/v1/audit/verify", log, "verify"),
         ("/v1/audit/checkpoints", log, "checkpoints"),
+        ("/v1/artifacts", artifacts, None),
+        ("/v1/artifacts/{artifact_id}", artifacts, "one"),
+        ("/v1/artifacts/{artifact_id}/sign", artifacts, "sign"),
+        ("/v1/artifacts/{artifact_id}/content", artifacts, "content"),
         ("/v1/models", models, None),
         ("/v1/models/{path:path}", models, "one"),
         ("/v1/parameters", models, "parameters"),

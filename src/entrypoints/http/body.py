@@ -9,10 +9,9 @@ import msgspec
 from attrs import frozen
 
 from ...domain.access import LOCAL_OPERATOR, Principal
-from ...domain.errors import InvalidRequest
+from ...domain.errors import InvalidRequest, UnsupportedMediaType
 from ...domain.idempotency import IdempotencyKey
 from ..structuring import structure
-from .problems import UnsupportedMediaType
 from .scope import Request
 
 T = TypeVar("T")
@@ -136,16 +135,14 @@ def idempotency_key(req: Request) -> IdempotencyKey | None:
     return IdempotencyKey(key=key, fingerprint=sha256(req.path.encode() + b"\n" + req.exchange.body).hexdigest())
 
 
-def refuse_idempotency_key(req: Request) -> None:
+def refuse_idempotency_key(req: Request, instead: str = ": use If-Match to do this once") -> None:
     """Say that a key would not be honoured, rather than to ignore it.
 
     Raises:
         InvalidRequest: there is one.
     """
     if req.get_header("Idempotency-Key") is not None:
-        raise InvalidRequest.at(
-            "/headers/Idempotency-Key", "is for turns and for opening sessions: use If-Match to do this once"
-        )
+        raise InvalidRequest.at("/headers/Idempotency-Key", f"is for turns and for opening sessions{instead}")
 
 
 def _checked(body: bytes, depth: int) -> Any:

@@ -38,6 +38,7 @@ from pluggably.domain.model import Modality, ModelStatus
 from pluggably.domain.retention import RetentionPolicy
 from pluggably.entrypoints.http.app import create_app
 from pluggably.entrypoints.http.services import HttpOptions, Services
+from tests.artifact_world import ArtifactWorld
 from tests.builders import a_model
 
 TLS = ssl.create_default_context()  # takes 25 ms to make
@@ -65,20 +66,31 @@ class World:
     """The use cases; `generator` answers for every model."""
 
     def __init__(
-        self, generator=None, *, wait_s: float = 5, max_events: int = 10_000, clock=now, store=None, keys="nowhere"
+        self,
+        generator=None,
+        *,
+        wait_s: float = 5,
+        max_events: int = 10_000,
+        clock=now,
+        store=None,
+        keys="nowhere",
+        artifacts=None,
     ) -> None:
         self.generator = generator or ScriptedGenerator()
         self.store = store or MemorySessionStore()
         recorder = ReadRecorder(trail=self.store.trail, clock=clock)
+        artifacts = artifacts or ArtifactWorld(Path(keys))
         new_id, locks = IdSequence(), SessionLocks(wait_s)
         self.signer, log = SigningKey(Path(keys)), getattr(self.store, "log", NoLog())
         kept = {"store": log, "second_place": CheckpointFile(Path(keys) / "audit"), "notes": SigningNotes(self.signer)}
         catalog = Catalog(
             sources=[Models()], runners=Models(), aliases={"small": "tiny"}, defaults={Modality.TEXT: "tiny"}
         )
-        eraser = Eraser(store=self.store, generators={"local": self.generator})
+        eraser = Eraser(store=self.store, artifacts=artifacts.artifacts, generators={"local": self.generator})
         self.checkpoints = Checkpoints(log=log, clock=clock, **kept)
         self.services = Services(
+            artifacts=artifacts.artifacts,
+            artifact_links=artifacts.links,
             catalog=catalog,
             sessions=Sessions(
                 store=self.store,
@@ -101,6 +113,7 @@ class World:
                 generators={"local": self.generator, "acme": self.generator},
                 turns=SessionTurns(store=self.store, clock=clock, locks=locks, max_events=max_events),
                 states=StateTokens(store=self.store, new_token=new_state_token),
+                media=artifacts.media,
                 clock=clock,
                 new_id=new_id,
             ),

@@ -28,6 +28,7 @@ from pluggably.domain.idempotency import IdempotencyKey
 from pluggably.domain.model import Modality
 from pluggably.domain.parameters import TextParameters
 from pluggably.domain.session import Changes, Session
+from tests.artifact_world import ArtifactWorld
 
 from ...session_builders import NOON
 
@@ -42,12 +43,18 @@ class Tenant:
         self.generator = ScriptedGenerator(answer=_repeat)
         turns = SessionTurns(store=store, clock=_noon, locks=locks)
         generators, states = {"local": self.generator}, StateTokens(store=store, new_token=new_state_token)
-        eraser = Eraser(store=store, generators=generators)
+        eraser = Eraser(store=store, artifacts=ArtifactWorld(Path("nowhere")).artifacts, generators=generators)
         self._sessions = Sessions(
             store=store, eraser=eraser, catalog=catalog, locks=locks, clock=_noon, new_id=self._new_id
         )
         self._generate = Generate(
-            catalog=catalog, generators=generators, turns=turns, states=states, clock=_noon, new_id=self._new_id
+            catalog=catalog,
+            generators=generators,
+            turns=turns,
+            states=states,
+            media=ArtifactWorld(folder).media,
+            clock=_noon,
+            new_id=self._new_id,
         )
         recorder = ReadRecorder(trail=store.trail, clock=_noon)
         self._reads = Reads(store=store, recorder=recorder)

@@ -1,6 +1,7 @@
 """A turn whose process is gone is ended by the others on its database, once; one whose process lives is not."""
 
 import asyncio
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -13,6 +14,7 @@ from pluggably.application.sessions import Sessions
 from pluggably.application.turns import SessionLocks
 from pluggably.domain.errors import VersionConflict
 from pluggably.domain.session import Session, TurnStatus
+from tests.artifact_world import ArtifactWorld
 
 from ...contracts.session_store import a_stored_session
 from ...session_builders import ALICE, answer, ask
@@ -52,7 +54,7 @@ class InStep:
 
 def sweep_of(store: SessionStore) -> Sessions:
     catalog, locks = Catalog(sources=[], runners=None), SessionLocks(5)
-    eraser = Eraser(store=store, generators={})
+    eraser = Eraser(store=store, artifacts=ArtifactWorld(Path("nowhere")).artifacts, generators={})
     return Sessions(store=store, eraser=eraser, catalog=catalog, locks=locks, clock=now, new_id=IdSequence())
 
 

@@ -1,6 +1,7 @@
 """Retention by several gateways on one database, and what a hold is worth against it."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from pluggably.application.turns import SessionLocks
 from pluggably.domain.errors import SessionErased
 from pluggably.domain.retention import RetentionPolicy
 from pluggably.domain.session import close, hold
+from tests.artifact_world import ArtifactWorld
 
 from ...contracts.retention_store import day, with_token
 from ...contracts.session_store import a_stored_session
@@ -24,7 +26,7 @@ def retention(store, moment=10) -> Retention:
     return Retention(
         store=store,
         retained=store,
-        eraser=Eraser(store=store, generators={}),
+        eraser=Eraser(store=store, artifacts=ArtifactWorld(Path("nowhere")).artifacts, generators={}),
         policy=POLICY,
         locks=SessionLocks(5),
         clock=lambda: day(moment),

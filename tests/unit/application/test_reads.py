@@ -1,5 +1,7 @@
 """Who may read which sessions, and what is recorded of it."""
 
+from pathlib import Path
+
 import pytest
 
 from pluggably.adapters.memory.sessions import MemorySessionStore
@@ -13,6 +15,7 @@ from pluggably.domain.access import Principal, Scope
 from pluggably.domain.audit import AuditRead, ReadKind
 from pluggably.domain.errors import InsufficientScope, InsufficientStorage, NotFound, SessionErased, StoreUnavailable
 from pluggably.domain.session import erase
+from tests.artifact_world import ArtifactWorld
 
 from ...contracts.session_store import a_stored_session
 from ...session_builders import ALICE, NOON, at
@@ -108,7 +111,7 @@ async def test_an_auditor_changes_nothing_of_others(store, reads):
     session = await a_stored_session(store)
     sessions = Sessions(
         store=store,
-        eraser=Eraser(store=store, generators={}),
+        eraser=Eraser(store=store, artifacts=ArtifactWorld(Path("nowhere")).artifacts, generators={}),
         catalog=Catalog(sources=[], runners=None),
         locks=SessionLocks(1),
         clock=lambda: NOON,

@@ -1,6 +1,7 @@
 """A retention run, over the store in memory."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from attrs import evolve
@@ -12,6 +13,7 @@ from pluggably.application.turns import SessionLocks
 from pluggably.domain.errors import GatewayError, SessionErased, StoreUnavailable, VersionConflict
 from pluggably.domain.retention import Disposal, Reason, RetentionPolicy
 from pluggably.domain.session import SessionStatus, close, erase, hold
+from tests.artifact_world import ArtifactWorld
 
 from ...contracts.retention_store import day, with_token
 from ...contracts.session_store import a_stored_session
@@ -51,7 +53,7 @@ def run(store, locks):
         retention = Retention(
             store=store,
             retained=retained,
-            eraser=Eraser(store=store, generators={}),
+            eraser=Eraser(store=store, artifacts=ArtifactWorld(Path("nowhere")).artifacts, generators={}),
             policy=policy,
             locks=locks,
             clock=lambda: moment,
