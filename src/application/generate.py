@@ -67,7 +67,7 @@ class Generate:
         if command.idempotency:
             recalled = await recall(self.turns.store, self.states, principal, command.idempotency, session_id)
             if isinstance(recalled, RecalledGeneration):
-                yield recalled
+                yield await self._delivered(recalled, command, principal)
                 return
             key_use = recalled
         running = self._running(command, principal)
@@ -112,6 +112,13 @@ class Generate:
         self._prepare(running, model, (), Start())
         async with running.files():
             yield running
+
+    async def _delivered(
+        self, recalled: RecalledGeneration, command: GenerateCommand, principal: Principal
+    ) -> RecalledGeneration:
+        """The first answer with its files as this request wants them: links of the first one may have expired."""
+        files = await self.media.delivered(recalled.generation.result, principal, command.delivery)
+        return RecalledGeneration(evolve(recalled.generation, files=files))
 
     def _running(self, command: GenerateCommand, principal: Principal) -> RunningGeneration:
         return RunningGeneration(

@@ -63,7 +63,7 @@ class Models:
 
 
 class World:
-    """The use cases; `generator` answers for every model."""
+    """The use cases; `generator` answers for every model but those of the provider `studio`."""
 
     def __init__(
         self,
@@ -75,6 +75,8 @@ class World:
         store=None,
         keys="nowhere",
         artifacts=None,
+        models=None,
+        studio=None,
     ) -> None:
         self.generator = generator or ScriptedGenerator()
         self.store = store or MemorySessionStore()
@@ -84,9 +86,10 @@ class World:
         self.signer, log = SigningKey(Path(keys)), getattr(self.store, "log", NoLog())
         kept = {"store": log, "second_place": CheckpointFile(Path(keys) / "audit"), "notes": SigningNotes(self.signer)}
         catalog = Catalog(
-            sources=[Models()], runners=Models(), aliases={"small": "tiny"}, defaults={Modality.TEXT: "tiny"}
+            sources=[models or Models()], runners=Models(), aliases={"small": "tiny"}, defaults={Modality.TEXT: "tiny"}
         )
-        eraser = Eraser(store=self.store, artifacts=artifacts.artifacts, generators={"local": self.generator})
+        generators = {"local": self.generator, "acme": self.generator, "studio": studio}
+        eraser = Eraser(store=self.store, artifacts=artifacts.artifacts, generators=generators)
         self.checkpoints = Checkpoints(log=log, clock=clock, **kept)
         self.services = Services(
             artifacts=artifacts.artifacts,
@@ -110,7 +113,7 @@ class World:
             ),
             generate=Generate(
                 catalog=catalog,
-                generators={"local": self.generator, "acme": self.generator},
+                generators=generators,
                 turns=SessionTurns(store=self.store, clock=clock, locks=locks, max_events=max_events),
                 states=StateTokens(store=self.store, new_token=new_state_token),
                 media=artifacts.media,
