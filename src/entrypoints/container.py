@@ -6,7 +6,7 @@ but an engine's own ever loads torch. Nothing is built by importing this file.
 
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from ..application.log_check import LogCheck
 from ..application.ports import Generator, ModelSource, RunnerStatus, SessionStore
 from ..application.sessions import Sessions
 from ..application.turns import SessionLocks, SessionTurns
+from ..domain.merkle import TreeHead
 from ..domain.model import LOCAL
 from .checkpointing import RegularCheckpoints
 from .plugins import adapter_path, load_adapter
@@ -337,6 +338,18 @@ def open_export_reader() -> ExportReader:
     from ..adapters.sessions.mapper import read_record
 
     return ExportReader(file=verifier, read=read_record)
+
+
+def read_checkpoints(lines: Iterable[bytes], public: bytes) -> Iterator[TreeHead | None]:
+    """What the notes of a file of checkpoints say, without the service; None for one that the key has not signed."""
+    from ..adapters.audit.checkpoint_file import notes_in
+    from ..adapters.audit.notes import read_checkpoint
+
+    for note in notes_in(lines):
+        try:
+            yield read_checkpoint(note, public)
+        except ValueError:
+            yield None
 
 
 def open_downloads(settings: Settings, into: Path | None = None) -> Downloads:

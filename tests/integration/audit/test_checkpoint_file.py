@@ -69,9 +69,10 @@ def test_what_a_power_cut_left_of_a_note_is_passed_over_and_replaced(file, path,
 def test_a_file_of_something_else_is_not_written_to(file, path):
     path.parent.mkdir(parents=True)
     path.write_text("Dear diary\n" * 200)
-    for use in (file.last, lambda: file.append([a_note(1)])):
-        with pytest.raises(GatewayError, match=r"checkpoints\.txt holds something else"):
-            use()
+    assert file.last() == "Dear diary\n" * 200
+    assert list(file.notes()) == ["Dear diary\n" * 200]
+    with pytest.raises(GatewayError, match=r"see to audit\.checkpoints_folder"):
+        file.append([a_note(1)])
     assert path.read_text() == "Dear diary\n" * 200
 
 
