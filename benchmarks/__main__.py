@@ -23,6 +23,7 @@ PARTS = {
     "Local text: llama.cpp": ["benchmarks.local_text"],
     "Local text: transformers": ["benchmarks.local_text_transformers"],
     "Sessions": ["benchmarks.sessions"],
+    "The log of all events": ["benchmarks.audit"],
     "Overhead beside the peers": ["benchmarks.overhead"],
 }
 

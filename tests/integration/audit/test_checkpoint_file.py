@@ -45,12 +45,18 @@ def test_what_another_process_has_added_is_not_added_again(file, tmp_path):
 
 
 def test_many_who_add_at_once_do_not_get_between_each_other(file):
-    adding = [threading.Thread(target=lambda: file.append([a_note(it) for it in range(1, 30)])) for _ in range(8)]
+    notes = [a_note(it) for it in range(1, 201)]
+
+    def add() -> None:
+        for upto in range(len(notes)):
+            file.append(notes[: upto + 1])
+
+    adding = [threading.Thread(target=add) for _ in range(8)]
     for thread in adding:
         thread.start()
     for thread in adding:
         thread.join()
-    assert list(file.notes()) == [a_note(it) for it in range(1, 30)]
+    assert list(file.notes()) == notes
 
 
 @pytest.mark.parametrize("first", [(), (1, 2)])

@@ -339,6 +339,13 @@ async def test_something_else_in_the_second_place(log, kept):
     assert (fault.checkpoint, fault.kept_in) == ((16, "database") if kept == 3 else (None, "second_place"))
 
 
+async def test_a_note_that_stands_twice_in_the_second_place(log):
+    first, second, third = notes_of(log)
+    rewrite_file(log, [first, second, second, third])
+    fault = await fault_of(log)
+    assert (fault.checkpoint, fault.kept_in, fault.what) == (14, "second_place", "is out of its order")
+
+
 async def test_notes_that_were_swapped_in_the_second_place(log):
     first, second, third = notes_of(log)
     rewrite_file(log, [first, third, second])
