@@ -25,6 +25,7 @@ PARTS = {
     "Sessions": ["benchmarks.sessions"],
     "Turns of many sessions": ["benchmarks.turns"],
     "Reading long sessions and long lists": ["benchmarks.reading"],
+    "The log of all events": ["benchmarks.audit"],
     "Overhead beside the peers": ["benchmarks.overhead"],
 }
 

@@ -1,6 +1,7 @@
 """What the checkpoints of both places claim, side by side, the smallest first."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
 from itertools import islice
@@ -34,14 +35,14 @@ class Claims:
     second_place: SecondPlace
     notes: Notes
 
-    async def newest(self) -> int:
-        """The size of the largest checkpoint in either place."""
+    async def newest(self) -> float:
+        """The size of the largest checkpoint in either place; infinite, if it cannot be told."""
         copy = await asyncio.to_thread(self.second_place.last)
         latest = await self.store.latest()
-        head = await asyncio.to_thread(self._read, copy) if copy else None
-        return max(latest.size if latest else 0, head.size if head else 0)
+        head = await asyncio.to_thread(self._read, copy) if copy else TreeHead(0, b"")
+        return max(latest.size if latest else 0, head.size if head else math.inf)
 
-    async def upto(self, newest: int) -> AsyncGenerator[Claim, None]:
+    async def upto(self, newest: float) -> AsyncGenerator[Claim, None]:
         """The claims about no more than so many events; those that were made meanwhile are left out."""
         async with aclosing(self._kept()) as database, aclosing(self._copied()) as second_place:
             kept, copy = await anext(database, None), await anext(second_place, None)

@@ -5,7 +5,7 @@ but an engine's own ever loads torch. Nothing is built by importing this file.
 """
 
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -37,6 +37,7 @@ from ..application.retention import Retention
 from ..application.sessions import Sessions
 from ..application.state_tokens import StateTokens
 from ..application.turns import SessionLocks, SessionTurns
+from ..domain.merkle import TreeHead
 from ..domain.model import LOCAL
 from ..domain.retention import RetentionPolicy
 from . import artifact_parts
@@ -457,6 +458,18 @@ def open_export_reader() -> ExportReader:
     from ..adapters.sessions.mapper import read_record
 
     return ExportReader(file=verifier, read=read_record)
+
+
+def read_checkpoints(lines: Iterable[bytes], public: bytes) -> Iterator[TreeHead | None]:
+    """What the notes of a file of checkpoints say, without the service; None for one that the key has not signed."""
+    from ..adapters.audit.checkpoint_file import notes_in
+    from ..adapters.audit.notes import read_checkpoint
+
+    for note in notes_in(lines):
+        try:
+            yield read_checkpoint(note, public)
+        except ValueError:
+            yield None
 
 
 def open_downloads(settings: Settings, into: Path | None = None) -> Downloads:

@@ -41,7 +41,7 @@ class CheckpointFile:
         with _translated():
             if self._path.exists():
                 with self._path.open("rb") as lines:
-                    yield from notes_in(lines)
+                    yield from notes_in(lines, torn_bytes=_TORN_BYTES)
 
     def append(self, notes: Sequence[str]) -> None:
         """Add those that are larger than the last, and sync."""
@@ -68,8 +68,8 @@ class CheckpointFile:
             _sync_folder(self._path.parent)
 
 
-def notes_in(lines: Iterable[bytes]) -> Iterator[str]:
-    """The notes of such a file, given line by line; what follows the end of the last one is passed over."""
+def notes_in(lines: Iterable[bytes], *, torn_bytes: int = 0) -> Iterator[str]:
+    """The notes of such a file, given line by line; an end that is none is passed over if it is no longer than that."""
     note = list[bytes]()
     for line in lines:
         if line == b"\n" and note and note[-1].startswith(_SIGNATURE):
@@ -77,21 +77,19 @@ def notes_in(lines: Iterable[bytes]) -> Iterator[str]:
             note = []
         else:
             note.append(line)
+    if len(left := b"".join(note)) > torn_bytes:
+        yield left.decode(errors="replace")
 
 
 def _last(file: int) -> tuple[str | None, int]:
-    """The last whole note, and how many bytes there are up to its end."""
+    """The last note, or what stands in its place, and how many bytes there are up to its end."""
     size = os.fstat(file).st_size
     begin = max(size - _TAIL_BYTES, 0)
     tail = os.pread(file, size - begin, begin)
-    ends = [it.end() for it in _ENDS.finditer(tail)]
-    whole = ends[-1] if ends else 0
+    first, whole = [0, 0, *(it.end() for it in _ENDS.finditer(tail))][-2:]
     if len(tail) - whole > _TORN_BYTES:
-        raise GatewayError(detail=f"{NAME} holds something else than checkpoints at its end: it was altered.")
-    if not ends:
-        return None, 0
-    first = ends[-2] if len(ends) > 1 else 0
-    return tail[first : whole - 1].decode(errors="replace"), begin + whole
+        return tail[whole:].decode(errors="replace"), size
+    return tail[first : whole - 1].decode(errors="replace") if whole else None, begin + whole
 
 
 def _size(note: str) -> int:

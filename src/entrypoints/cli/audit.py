@@ -16,7 +16,7 @@ from ...domain.errors import InvalidRequest
 from .app import HERE, AsJson, Config, Url
 from .plain import plain
 
-audit = App(name="audit", help="Export sessions, check exports, and replay what was.")
+audit = App(name="audit", help="Export sessions, check exports and the log of all events, and replay what was.")
 
 Format = Annotated[str, Parameter(help="`jsonl`, which can be verified, or `cloudevents`.")]
 All = Annotated[bool, Parameter(name="--all", negative=(), help="Export all sessions, of all owners.")]
@@ -25,6 +25,8 @@ Moment = Annotated[str | None, Parameter(help="With --all: only those, by a time
 Out = Annotated[Path | None, Parameter(help="The file to write; standard output.")]
 Key = Annotated[str | None, Parameter(help="The public key that must have signed, as `pluggably audit key` prints it.")]
 Signed = Annotated[str, Parameter(help="The public key that must have signed the export.")]
+Copy = Annotated[Path | None, Parameter(help="Your own copy of the checkpoints, to compare the log with.")]
+Newest = Annotated[int | None, Parameter(help="Only so many of the newest.")]
 To = Annotated[int | None, Parameter(help="The state after that many events; after all of them.")]
 After = Annotated[int, Parameter(help="Only the reads that follow this number.")]
 From = Annotated[Path | None, Parameter(name="--from", help="An export to replay from, instead of the service.")]
@@ -79,11 +81,39 @@ def reads(*, after: After = 0, json: AsJson = False, url: Url = HERE) -> None:
 
 
 @audit.command
-def verify(file: Path, /, *, key: Key = None) -> None:
-    """Check an export, on its own; without --key, by the key that the export itself names."""
+def verify(
+    file: Path | None = None, /, *, key: Key = None, checkpoints: Copy = None, json: AsJson = False, url: Url = HERE
+) -> None:
+    """Check an export, on its own, or without one the whole log of the running service.
+
+    Without --key: by the key that the export or the service itself names.
+    """
+    trusted = None if key is None else _public_key(key)
+    if file is None:
+        from .client import Client
+        from .log import verify_log
+
+        with Client(url) as client:
+            verify_log(client, trusted, checkpoints, as_json=json)
+    elif checkpoints or json:
+        raise InvalidRequest(detail="--checkpoints and --json are for the log of the service: leave the file away.")
+    else:
+        _verify_export(file, trusted)
+
+
+@audit.command(name="checkpoints")
+def checkpoints_(*, limit: Newest = None, json: AsJson = False, url: Url = HERE) -> None:
+    """Print the checkpoints of the running service, the oldest first: what to keep, and to compare with later on."""
+    from .client import Client
+    from .log import print_checkpoints
+
+    with Client(url) as client:
+        print_checkpoints(client, limit, as_json=json)
+
+
+def _verify_export(file: Path, trusted: bytes | None) -> None:
     from ..container import open_export_reader
 
-    trusted = None if key is None else _public_key(key)
     try:
         with file.open("rb") as lines:
             found = open_export_reader().examine(lines, trusted)

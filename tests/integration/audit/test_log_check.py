@@ -331,6 +331,21 @@ async def test_a_note_that_was_changed_in_the_second_place_is_told_by_the_one_be
     assert "after that of 7 events" in fault.what
 
 
+@pytest.mark.parametrize("kept", [0, 1, 3])
+async def test_something_else_in_the_second_place(log, kept):
+    log.run("DELETE FROM log_checkpoints WHERE size = 16")
+    log.file.write_text("".join(f"{it}\n" for it in notes_of(log)[:kept]) + "Dear diary\n" * 10_000)
+    fault = await fault_of(log)
+    assert (fault.checkpoint, fault.kept_in) == ((16, "database") if kept == 3 else (None, "second_place"))
+
+
+async def test_a_note_that_stands_twice_in_the_second_place(log):
+    first, second, third = notes_of(log)
+    rewrite_file(log, [first, second, second, third])
+    fault = await fault_of(log)
+    assert (fault.checkpoint, fault.kept_in, fault.what) == (14, "second_place", "is out of its order")
+
+
 async def test_notes_that_were_swapped_in_the_second_place(log):
     first, second, third = notes_of(log)
     rewrite_file(log, [first, third, second])
