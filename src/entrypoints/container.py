@@ -5,9 +5,8 @@ but an engine's own ever loads torch. Nothing is built by importing this file.
 """
 
 import sys
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import timedelta
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,8 @@ from dependency_injector import containers, providers
 from ..adapters.system import IdSequence, new_state_token, now
 from ..application.artifact_links import ArtifactLinks
 from ..application.artifacts import Artifacts
-from ..application.audit import Exporter, ExportReader, Exports, Signer
-from ..application.audit_trail import AuditTrail, ReadRecorder
+from ..application.audit import Exports
+from ..application.audit_trail import ReadRecorder
 from ..application.catalog import Catalog
 from ..application.checkpoints import Checkpoints
 from ..application.claims import Claims
@@ -27,20 +26,17 @@ from ..application.erasure import Eraser
 from ..application.generate import Generate
 from ..application.imports import Imports
 from ..application.input_files import InputFiles
-from ..application.log import Notes, SecondPlace
 from ..application.log_check import LogCheck
 from ..application.log_reads import LogReads
 from ..application.media import Media
-from ..application.ports import Generator, ModelSource, RunnerStatus, SessionStore
+from ..application.ports import Generator, ModelSource, RunnerStatus
 from ..application.reads import Reads
 from ..application.retention import Retention
 from ..application.sessions import Sessions
 from ..application.state_tokens import StateTokens
 from ..application.turns import SessionLocks, SessionTurns
-from ..domain.merkle import TreeHead
 from ..domain.model import LOCAL
-from ..domain.retention import RetentionPolicy
-from . import artifact_parts
+from . import artifact_parts, audit_parts, session_parts
 from .artifact_cleanup import being_cleaned_up
 from .checkpointing import RegularCheckpoints
 from .environment import database_url, secret
@@ -53,8 +49,6 @@ if TYPE_CHECKING:
     from ..adapters.runners.engines import EngineSpec
     from ..adapters.runners.pool import LocalRunners
     from .http.app import Application
-
-STORES = ("sqlite", "postgres", "memory")
 
 
 def _engines(settings: Settings) -> "dict[str, EngineSpec]":
@@ -117,103 +111,6 @@ def _api_key(provider: ProviderSettings) -> str | None:
     return secret(provider.api_key_env, f"Provider {provider.name!r} takes its key")
 
 
-def _memory_sessions() -> SessionStore:
-    from ..adapters.memory.sessions import MemorySessionStore
-
-    return MemorySessionStore()
-
-
-def _sqlite_sessions(settings: Settings) -> SessionStore:
-    from ..adapters.sessions.sqlite_store import sqlite_sessions
-
-    return sqlite_sessions(settings.data_path / "sessions", master_key=_master_key(settings))
-
-
-def _postgres_sessions(settings: Settings) -> SessionStore:
-    with _postgres_installed():
-        from ..adapters.sessions.postgres_store import postgres_sessions
-
-    folder = settings.data_path / "sessions"
-    return postgres_sessions(database_url(settings), folder, master_key=_master_key(settings))
-
-
-@contextmanager
-def _postgres_installed() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        raise SettingsError(
-            detail="sessions.store = 'postgres' needs PostgreSQL's driver: pip install 'pluggably[postgres]'."
-        ) from error
-
-
-def _master_key(settings: Settings) -> str | None:
-    variable = settings.sessions.master_key_env
-    return secret(variable, "The session store takes its master key") if variable else None
-
-
-def _other_sessions(settings: Settings) -> SessionStore:
-    store: SessionStore = load_adapter(settings.sessions.store, "sessions.store", STORES)(settings.data_path)
-    return store
-
-
-def _retention_policy(settings: Settings) -> RetentionPolicy:
-    wanted = settings.sessions
-    return RetentionPolicy(
-        audit_days=None if wanted.audit_days < 0 else wanted.audit_days, token_days=wanted.token_days
-    )
-
-
-def _token_life(settings: Settings) -> timedelta:
-    return timedelta(days=settings.sessions.token_days)
-
-
-def _trail(store: Any) -> AuditTrail:
-    if not hasattr(store, "trail"):
-        raise SettingsError(detail="sessions.store has no audit trail (`trail`), and reads must not go unrecorded.")
-    trail: AuditTrail = store.trail
-    return trail
-
-
-def _signer(settings: Settings) -> Signer:
-    from ..adapters.audit.signing import SigningKey, seed_of
-
-    variable = settings.audit.signing_key_env
-    seed = seed_of(secret(variable, "Exports and checkpoints take their signing key")) if variable else None
-    return SigningKey(settings.data_path / "sessions", seed=seed)
-
-
-def _log(settings: Settings, store: Any) -> Any:
-    """The log of the store's events, which is both an `EventLog` and a `CheckpointStore`."""
-    if _store_kind(settings) in ("sqlite", "postgres"):
-        return store.log
-    from ..adapters.memory.log import NoLog
-
-    return NoLog()
-
-
-def _notes(signer: Signer) -> Notes:
-    from ..adapters.audit.notes import SigningNotes
-
-    return SigningNotes(signer)
-
-
-def _second_place(settings: Settings) -> SecondPlace:
-    from ..adapters.audit.checkpoint_file import CheckpointFile
-
-    return CheckpointFile(settings.checkpoints_folder)
-
-
-def _export_formats() -> Mapping[str, Exporter]:
-    from ..adapters.audit.exporters import FORMATS
-
-    return FORMATS
-
-
-def _store_kind(settings: Settings) -> str:
-    return settings.sessions.store if settings.sessions.store in STORES else "other"
-
-
 def _catalog(
     settings: Settings, folder: ModelSource, runners: RunnerStatus, remotes: Mapping[str, ModelSource]
 ) -> Catalog:
@@ -242,11 +139,11 @@ class Container(containers.DeclarativeContainer):
     remotes = providers.Singleton(_remotes, settings)
     generators = providers.Singleton(_generators, runners, remotes)
     session_store = providers.Selector(
-        providers.Callable(_store_kind, settings),
-        sqlite=providers.Singleton(_sqlite_sessions, settings),
-        postgres=providers.Singleton(_postgres_sessions, settings),
-        memory=providers.Singleton(_memory_sessions),
-        other=providers.Singleton(_other_sessions, settings),
+        providers.Callable(session_parts.kind, settings),
+        sqlite=providers.Singleton(session_parts.sqlite, settings),
+        postgres=providers.Singleton(session_parts.postgres, settings),
+        memory=providers.Singleton(session_parts.memory),
+        other=providers.Singleton(session_parts.other, settings),
     )
 
     model_folder = providers.Singleton(_model_folder, settings, engines)
@@ -291,29 +188,31 @@ class Container(containers.DeclarativeContainer):
     sessions = providers.Singleton(
         Sessions, store=session_store, eraser=eraser, catalog=catalog, locks=locks, clock=clock, new_id=new_id
     )
-    signer = providers.Singleton(_signer, settings)
+    signer = providers.Singleton(audit_parts.signer, settings)
     retention = providers.Singleton(
         Retention,
         store=session_store,
         retained=session_store,
         eraser=eraser,
-        policy=providers.Callable(_retention_policy, settings),
+        policy=providers.Callable(session_parts.retention_policy, settings),
         locks=locks,
         clock=clock,
     )
-    recorder = providers.Singleton(ReadRecorder, trail=providers.Callable(_trail, session_store), clock=clock)
+    recorder = providers.Singleton(
+        ReadRecorder, trail=providers.Callable(session_parts.trail, session_store), clock=clock
+    )
     reads = providers.Singleton(Reads, store=session_store, recorder=recorder)
     exports = providers.Singleton(
         Exports,
         archive=session_store,
         recorder=recorder,
         signer=signer,
-        formats=providers.Callable(_export_formats),
+        formats=providers.Callable(audit_parts.export_formats),
         clock=clock,
     )
-    log = providers.Singleton(_log, settings, session_store)
-    notes = providers.Singleton(_notes, signer)
-    second_place = providers.Singleton(_second_place, settings)
+    log = providers.Singleton(audit_parts.log, settings, session_store)
+    notes = providers.Singleton(audit_parts.notes, signer)
+    second_place = providers.Singleton(audit_parts.second_place, settings)
     checkpoints = providers.Singleton(
         Checkpoints, log=log, store=log, second_place=second_place, notes=notes, clock=clock
     )
@@ -335,7 +234,7 @@ class Container(containers.DeclarativeContainer):
         StateTokens,
         store=session_store,
         new_token=providers.Object(new_state_token),
-        keep=providers.Callable(_token_life, settings),
+        keep=providers.Callable(session_parts.token_life, settings),
     )
     generate = providers.Singleton(
         Generate,
@@ -428,9 +327,9 @@ def migrate_sessions(settings: Settings) -> Sequence[str]:
     Raises:
         GatewayError: the database cannot be reached, or a newer version migrated it.
     """
-    if _store_kind(settings) != "postgres":
+    if session_parts.kind(settings) != "postgres":
         return ()
-    with _postgres_installed():
+    with session_parts.postgres_installed():
         from ..adapters.sessions.postgres_store import migrate
 
     return migrate(database_url(settings))
@@ -443,33 +342,13 @@ async def open_imports(settings: Settings) -> AsyncIterator[Imports]:
     Raises:
         GatewayError: the store cannot be opened, is in use, or would forget them at once.
     """
-    if _store_kind(settings) == "memory":
+    if session_parts.kind(settings) == "memory":
         raise SettingsError(detail="sessions.store = 'memory' forgets everything at once: nothing can be imported.")
     store: Any = Container(settings=settings).session_store()
     try:
-        yield Imports(reader=open_export_reader(), store=store)
+        yield Imports(reader=audit_parts.open_export_reader(), store=store)
     finally:
         await store.close()
-
-
-def open_export_reader() -> ExportReader:
-    """What checks an export and folds its events, without the service and without settings."""
-    from ..adapters.audit import verifier
-    from ..adapters.sessions.mapper import read_record
-
-    return ExportReader(file=verifier, read=read_record)
-
-
-def read_checkpoints(lines: Iterable[bytes], public: bytes) -> Iterator[TreeHead | None]:
-    """What the notes of a file of checkpoints say, without the service; None for one that the key has not signed."""
-    from ..adapters.audit.checkpoint_file import notes_in
-    from ..adapters.audit.notes import read_checkpoint
-
-    for note in notes_in(lines):
-        try:
-            yield read_checkpoint(note, public)
-        except ValueError:
-            yield None
 
 
 def open_downloads(settings: Settings, into: Path | None = None) -> Downloads:
