@@ -26,7 +26,7 @@ async def world(tmp_path):
     world = World(store=store, keys=tmp_path)
     for name in ("ses_a", "ses_b"):
         await a_stored_session(store, name)
-        await world.services.checkpoints.make()
+        await world.checkpoints.make()
     await a_stored_session(store, "ses_c")
     yield world
     await store.close()
@@ -62,9 +62,9 @@ async def test_verify_says_what_is_whole_and_what_it_cannot_vouch_for(audit):
     told = await audit("verify")
     assert (told.returncode, told.stderr) == (0, "")
     assert told.stdout.splitlines() == [
-        "VALID: 3 events of 3 sessions are whole, and as 2 checkpoints say.",
+        "VALID: 4 events of 3 sessions are whole, and as 2 checkpoints say.",
         "Whose key signed them, the service alone has said: give --key to insist on one.",
-        "1 events are newer than the last checkpoint.",
+        "2 events are newer than the last checkpoint.",
     ]
 
 
