@@ -24,6 +24,7 @@ PARTS = {
     "Local text: transformers": ["benchmarks.local_text_transformers"],
     "Sessions": ["benchmarks.sessions"],
     "Turns of many sessions": ["benchmarks.turns"],
+    "Artifacts": ["benchmarks.artifacts"],
     "Overhead beside the peers": ["benchmarks.overhead"],
 }
 
