@@ -9,7 +9,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
@@ -48,8 +48,8 @@ class DiskArtifactFiles:
 
     async def read(self, content: Content, start: int, length: int) -> AsyncGenerator[bytes, None]:
         """Yield a part of it."""
-        file = await self._threads.run(lambda: self._opened(content))
-        try:
+        with ExitStack() as held:  # so that a file which is opened for somebody who was cancelled is closed too
+            file = (await self._threads.run(lambda: held.enter_context(self._opened(content)))).fileno()
             end = start + length
             while start < end:
                 size = min(READ_BYTES, end - start)
@@ -59,16 +59,13 @@ class DiskArtifactFiles:
                 start += len(piece)
                 yield piece
                 await asyncio.sleep(0)  # a reader that is as fast as memory must not have the loop for itself
-        finally:
-            os.close(file)
 
     async def copy(self, content: Content, path: Path) -> None:
         """Copy it into a new file."""
 
         def copy() -> None:
-            source = self._opened(content)
-            with os.fdopen(source, "rb") as opened, path.open("xb") as target:
-                shutil.copyfileobj(opened, target, READ_BYTES)
+            with self._opened(content) as source, path.open("xb") as target:
+                shutil.copyfileobj(source, target, READ_BYTES)
 
         await self._threads.run(copy)
 
@@ -101,9 +98,9 @@ class DiskArtifactFiles:
     def _path(self, content: Content) -> Path:
         return self._contents / content.sha256[:2] / content.sha256
 
-    def _opened(self, content: Content) -> int:
+    def _opened(self, content: Content) -> IO[bytes]:
         try:
-            return os.open(self._path(content), os.O_RDONLY | os.O_CLOEXEC)
+            return self._path(content).open("rb", buffering=0)
         except FileNotFoundError as exc:
             raise NotFound(detail="The content of the artifact is not there any more.") from exc
 
