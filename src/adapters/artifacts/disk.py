@@ -4,12 +4,14 @@ A file gets this name by a rename, after all of it was written, hashed and synce
 under it. For any number of processes on one folder. What it cannot do: notice bytes that the disk itself has changed.
 """
 
+import asyncio
 import fcntl
 import os
 import shutil
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
@@ -46,26 +48,24 @@ class DiskArtifactFiles:
 
     async def read(self, content: Content, start: int, length: int) -> AsyncGenerator[bytes, None]:
         """Yield a part of it."""
-        file = await self._threads.run(lambda: self._opened(content))
-        try:
+        with ExitStack() as held:  # so that a file which is opened for somebody who was cancelled is closed too
+            file = (await self._threads.run(lambda: held.enter_context(self._opened(content)))).fileno()
             end = start + length
             while start < end:
                 size = min(READ_BYTES, end - start)
-                piece = await self._threads.run(lambda begin=start, size=size: os.pread(file, size, begin))  # type: ignore[misc]
+                piece = _cached(file, start, size) or await self._threads.run(partial(os.pread, file, size, start))
                 if not piece:
                     raise StreamInterrupted(detail="The stored file ends too early.")
                 start += len(piece)
                 yield piece
-        finally:
-            os.close(file)
+                await asyncio.sleep(0)  # a reader that is as fast as memory must not have the loop for itself
 
     async def copy(self, content: Content, path: Path) -> None:
         """Copy it into a new file."""
 
         def copy() -> None:
-            source = self._opened(content)
-            with os.fdopen(source, "rb") as opened, path.open("xb") as target:
-                shutil.copyfileobj(opened, target, READ_BYTES)
+            with self._opened(content) as source, path.open("xb") as target:
+                shutil.copyfileobj(source, target, READ_BYTES)
 
         await self._threads.run(copy)
 
@@ -98,9 +98,9 @@ class DiskArtifactFiles:
     def _path(self, content: Content) -> Path:
         return self._contents / content.sha256[:2] / content.sha256
 
-    def _opened(self, content: Content) -> int:
+    def _opened(self, content: Content) -> IO[bytes]:
         try:
-            return os.open(self._path(content), os.O_RDONLY | os.O_CLOEXEC)
+            return self._path(content).open("rb", buffering=0)
         except FileNotFoundError as exc:
             raise NotFound(detail="The content of the artifact is not there any more.") from exc
 
@@ -113,28 +113,37 @@ class DiskArtifactFiles:
     def _put(self, path: Path, content: Content) -> None:
         if self._is_there(content):
             return
-        partial = self._partials / f"{content.sha256}.{token_hex(8)}"
+        unfinished = self._partials / f"{content.sha256}.{token_hex(8)}"
         try:
-            _copy(path, partial, content)
-            self._give_name(partial, content)
+            _copy(path, unfinished, content)
+            self._give_name(unfinished, content)
         finally:
-            partial.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
 
-    def _give_name(self, partial: Path, content: Content) -> None:
+    def _give_name(self, finished: Path, content: Content) -> None:
         path = self._path(content)
         if not path.parent.exists():
             path.parent.mkdir(mode=0o700, exist_ok=True)
             _sync_folder(self._contents)
-        partial.rename(path)
+        finished.rename(path)
         _sync_folder(path.parent)
 
     def _open(self) -> None:
         for folder in (self._contents, self._partials):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for partial in self._partials.iterdir():
-            with suppress(FileNotFoundError, BlockingIOError), partial.open("rb") as file:  # finished, or being written
+        for left in self._partials.iterdir():
+            with suppress(FileNotFoundError, BlockingIOError), left.open("rb") as file:  # finished, or being written
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                partial.unlink()
+                left.unlink()
+
+
+def _cached(file: int, start: int, size: int) -> bytes:
+    """As much of a part as can be had without waiting for the disk; nothing if that is not known."""
+    buffer = memoryview(bytearray(size))
+    try:
+        return bytes(buffer[: os.preadv(file, [buffer], start, os.RWF_NOWAIT)])
+    except (OSError, AttributeError):  # it is not in memory, or the file system or the platform cannot tell
+        return b""
 
 
 def _copy(source: Path, target: Path, content: Content) -> None:
