@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pluggably.domain.generation import GenerationRequest, Message, Role, text_message
+from pluggably.domain.generation import GenerationRequest, InputFile, Message, Role, text_message
 from pluggably.domain.model import Modality, Model
-from pluggably.domain.parameters import TEXT_PARAMETERS, TextParameters
+from pluggably.domain.parameters import TEXT_PARAMETERS, ImageParameters, Model3DParameters, TextParameters
 
 
 def a_model(name: str = "tiny", **facts) -> Model:
@@ -35,4 +35,32 @@ def a_request(
         messages=tuple(text_message(Role.USER, it) if isinstance(it, str) else it for it in said),
         parameters=TextParameters(**parameters),
         session_id=session_id,
+    )
+
+
+def a_picture_request(
+    prompt: str, workspace: Path | None, *files: InputFile, model: Model | None = None, **parameters
+) -> GenerationRequest:
+    return _a_media_request(
+        ImageParameters(**parameters), prompt, workspace, files, model or a_model(modality=Modality.IMAGE)
+    )
+
+
+def a_solid_request(
+    prompt: str, workspace: Path | None, *files: InputFile, model: Model | None = None, **parameters
+) -> GenerationRequest:
+    return _a_media_request(
+        Model3DParameters(**parameters), prompt, workspace, files, model or a_model(modality=Modality.MODEL_3D)
+    )
+
+
+def _a_media_request(parameters, prompt, workspace, files, model) -> GenerationRequest:
+    return GenerationRequest(
+        id="gen_test",
+        modality=Modality.IMAGE if isinstance(parameters, ImageParameters) else Modality.MODEL_3D,
+        model=model,
+        messages=(text_message(Role.USER, prompt),),
+        parameters=parameters,
+        files=files,
+        workspace=str(workspace) if workspace else None,
     )

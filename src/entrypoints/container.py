@@ -77,10 +77,13 @@ def _runners(settings: Settings, engines: "Mapping[str, EngineSpec]") -> "LocalR
     )
 
 
-def _model_folder(settings: Settings, engines: "Mapping[str, EngineSpec]") -> ModelSource:
-    from ..adapters.catalog.folder import ModelFolder
+def _model_folders(settings: Settings, engines: "Mapping[str, EngineSpec]") -> Sequence[ModelSource]:
+    """The configured folders, and after them what is shipped, so that a model there takes no name away from theirs."""
+    from ..adapters.catalog.folder import SHIPPED, ModelFolder
 
-    return ModelFolder(settings.model_folders, {name: spec.profile for name, spec in engines.items() if spec.installed})
+    installed = {name: spec.profile for name, spec in engines.items() if spec.installed}
+    places = (settings.model_folders, (SHIPPED,)) if settings.models.shipped else (settings.model_folders,)
+    return [ModelFolder(folders, installed) for folders in places]
 
 
 def _remotes(settings: Settings) -> dict[str, Any]:
@@ -112,10 +115,10 @@ def _api_key(provider: ProviderSettings) -> str | None:
 
 
 def _catalog(
-    settings: Settings, folder: ModelSource, runners: RunnerStatus, remotes: Mapping[str, ModelSource]
+    settings: Settings, folders: Sequence[ModelSource], runners: RunnerStatus, remotes: Mapping[str, ModelSource]
 ) -> Catalog:
     return Catalog(
-        sources=[folder, *remotes.values()],
+        sources=[*folders, *remotes.values()],
         runners=runners,
         aliases=settings.models.aliases,
         defaults=settings.models.defaults,
@@ -146,8 +149,8 @@ class Container(containers.DeclarativeContainer):
         other=providers.Singleton(session_parts.other, settings),
     )
 
-    model_folder = providers.Singleton(_model_folder, settings, engines)
-    catalog = providers.Singleton(_catalog, settings, model_folder, runners, remotes)
+    model_folders = providers.Singleton(_model_folders, settings, engines)
+    catalog = providers.Singleton(_catalog, settings, model_folders, runners, remotes)
     locks = providers.Singleton(SessionLocks, settings.provided.sessions.busy_wait_s)
     artifact_files = providers.Singleton(artifact_parts.files, settings)
     artifact_index = providers.Singleton(artifact_parts.index, settings)

@@ -58,6 +58,9 @@ class ModelSettings:
         tuple[str, ...] | None,
         Field("Folders that are scanned for models; new ones go into the first.", examples=(["data/models"],)),
     ] = None
+    shipped: Annotated[
+        bool, Field("Offer the tiny models that come with this package, to try images and 3D without a network.")
+    ] = True
     defaults: Annotated[
         Mapping[Modality, str],
         Field("For each modality, the model of requests that name none.", examples=({"text": "a"},)),

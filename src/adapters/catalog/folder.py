@@ -1,4 +1,4 @@
-"""The models in folders of this machine: GGUF files and safetensors folders, found by looking.
+"""The models in folders of this machine: GGUF files, safetensors folders and diffusion pipelines, found by looking.
 
 Nothing is loaded and no weights are read, so a scan takes milliseconds for each new file and next to nothing for the
 others. A file that is being copied here shows as incomplete until it is whole; one that a program preallocated looks
@@ -17,9 +17,12 @@ from .found import Found, find_models
 from .readings import Problem, Readings, Seen
 
 ENGINES = {"gguf": "llama_cpp", "safetensors": "transformers_text"}
-"""The engine that runs each format."""
+"""The engine that runs each format of text models; of a pipeline its class says it."""
 
-_INSTALL = {"llama_cpp": "pip install xllamacpp", "transformers_text": "pip install 'pluggably[local]'"}
+SHIPPED = Path(__file__).parent / "shipped"
+"""The models that come with this package, to try things without a network."""
+
+_INSTALL = {"llama_cpp": "pip install xllamacpp"}
 
 
 @define
@@ -56,18 +59,18 @@ class ModelFolder:
         return sorted((self._model(names, it) for names, it in named), key=lambda model: model.id)
 
     def _model(self, names: Names, it: Found) -> Model:
-        engine = ENGINES[it.format]
-        profile = self.engines.get(engine)
-        problem = it.problem or (None if profile else _not_installed(engine))
+        engine = it.pipeline.engine if it.pipeline else ENGINES.get(it.format)
+        profile = self.engines.get(engine or "")
+        problem = it.problem or (_not_installed(engine) if engine and not profile else None)
         return Model(
             id=names.id,
             aliases=names.aliases,
             name=it.name,
-            modality=profile.modality if profile else Modality.TEXT,
+            modality=_modality(it),
             provider=LOCAL,
             upstream=names.id,
             origin="discovered",
-            parameters=profile.parameters if profile else frozenset(),
+            parameters=_parameters(it, profile),
             version=it.label or it.quantization,
             engine=engine,
             path=str(it.path),
@@ -83,11 +86,26 @@ class ModelFolder:
         )
 
 
+def _modality(it: Found) -> Modality:
+    """What it makes; most pipelines that nothing here knows make pictures."""
+    if it.format == "diffusers":
+        return it.pipeline.modality if it.pipeline else Modality.IMAGE
+    return Modality.TEXT
+
+
+def _parameters(it: Found, profile: EngineProfile | None) -> frozenset[str]:
+    honoured = profile.parameters if profile else frozenset()
+    return honoured - it.pipeline.without if it.pipeline else honoured
+
+
 def _capabilities(it: Found, profile: EngineProfile | None) -> frozenset[str]:
     """What its engine can do, but `chat` only with a template in the model's files."""
     engine = profile.capabilities if profile else frozenset()
+    if it.format == "diffusers":
+        return engine & it.pipeline.capabilities if it.pipeline else frozenset()
     return (engine | {"streaming"}) - {"chat"} | ({"chat"} if it.has_chat_template else set())
 
 
 def _not_installed(engine: str) -> Problem:
-    return Problem(ModelStatus.UNSUPPORTED, f"its engine {engine} is not installed: {_INSTALL[engine]}")
+    install = _INSTALL.get(engine, "pip install 'pluggably[local]'")
+    return Problem(ModelStatus.UNSUPPORTED, f"its engine {engine} is not installed: {install}")

@@ -1,7 +1,8 @@
 """Turns the files of a model folder into models found, each with what its format says and what is wrong with it.
 
-A model is one GGUF file, or its shards together, or a folder of safetensors. What is loaded beside a model (projectors,
-LoRA adapters, draft heads) and what is only half written is left out; so are the parts of a diffusion pipeline.
+A model is one GGUF file, or its shards together, or a folder of safetensors, or a diffusion pipeline: a folder with
+`model_index.json`, and its components in folders below it. What is loaded beside a model (projectors, LoRA adapters,
+draft heads) and what is only half written is left out; the components of a pipeline are no models of their own.
 """
 
 from collections import defaultdict
@@ -11,11 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from ...domain.discovery import ModelFileName, SourceNote, is_sidecar, is_unfinished
 from ...domain.model import ModelStatus
+from .diffusers import INDEX as PIPELINE
+from .diffusers import PipelineFolder, read_pipeline
 from .gguf import GgufHeader, read_gguf
+from .pipelines import KINDS, PipelineKind
 from .readings import Problem, Readings
 from .safetensors import CONFIG, INDEX, SUFFIX, SafetensorsFolder, read_safetensors
 from .walk import ModelFile, walk
@@ -23,7 +27,6 @@ from .walk import ModelFile, walk
 Files = Mapping[str, ModelFile]
 
 _GGUF = ".gguf"
-_PIPELINE = "model_index.json"
 _TEXT_ARCHITECTURES = ("ForCausalLM", "LMHeadModel")
 _NOTE_LIMIT = 64 * 2**10
 
@@ -32,7 +35,7 @@ _NOTE_LIMIT = 64 * 2**10
 class Found:
     """A model on disk; `place` is its path inside the model folder, `label` the quantization that its name states."""
 
-    format: Literal["gguf", "safetensors"]
+    format: Literal["gguf", "safetensors", "diffusers"]
     name: str
     label: str | None
     place: str
@@ -44,24 +47,52 @@ class Found:
     license: str | None = None
     source: str | None = None
     has_chat_template: bool = False
+    pipeline: PipelineKind | None = None
     problem: Problem | None = None
+
+
+@define
+class _Place:
+    """A folder with its files; if it is a pipeline, those of the folders below it too, by their paths in it."""
+
+    folder: Path
+    files: Files
+    below: dict[str, Files] = field(factory=dict)
+
+    @property
+    def is_pipeline(self) -> bool:
+        return PIPELINE in self.files
 
 
 def find_models(root: Path, readings: Readings) -> Iterator[Found]:
     """The models in `root`, in an order that only depends on their names."""
     root = root.resolve()
-    pipeline: Path | None = None
-    for folder, files in walk(root):
-        if pipeline and folder.is_relative_to(pipeline):
-            continue
-        if _PIPELINE in files:
-            pipeline = folder
+    for place in _places(root):
+        folder, files = place.folder, place.files
+        if place.is_pipeline:
+            yield _pipeline_model(root, place, readings)
             continue
         for shards in _gguf_groups(files):
             if found := _gguf_model(root, shards, files, readings):
                 yield found
         if CONFIG in files and (INDEX in files or any(name.endswith(SUFFIX) for name in files)):
             yield _safetensors_model(root, folder, files, readings)
+
+
+def _places(root: Path) -> Iterator[_Place]:
+    pipeline: _Place | None = None
+    for folder, files in walk(root):
+        if pipeline and folder.is_relative_to(pipeline.folder):
+            pipeline.below[folder.relative_to(pipeline.folder).as_posix()] = files
+            continue
+        if pipeline:
+            yield pipeline
+        place = _Place(folder, files)
+        pipeline = place if place.is_pipeline else None
+        if not pipeline:
+            yield place
+    if pipeline:
+        yield pipeline
 
 
 def _gguf_groups(files: Files) -> list[list[ModelFile]]:
@@ -162,14 +193,54 @@ def _safetensors_model(root: Path, folder: Path, files: Files, readings: Reading
 def _safetensors_problem(said: SafetensorsFolder | Problem) -> Problem | None:
     if isinstance(said, Problem):
         return said
-    if said.missing:
-        first, others = said.missing[0], len(said.missing) - 1
-        return Problem(ModelStatus.INCOMPLETE, f"{first} is missing" + (f", and {others} more files" if others else ""))
+    if incomplete := _incomplete(said.missing):
+        return incomplete
     if not (said.architecture or "").endswith(_TEXT_ARCHITECTURES):
         return Problem(
             ModelStatus.UNSUPPORTED, f"its architecture is {said.architecture}, only causal language models run here"
         )
     return None if said.has_tokenizer else Problem(ModelStatus.INCOMPLETE, "its tokenizer is missing")
+
+
+def _pipeline_model(root: Path, place: _Place, readings: Readings) -> Found:
+    parts = {"": place.files, **place.below}
+    files = {f"{part}/{name}": file for part, names in parts.items() for name, file in names.items()}
+    said = readings.of(tuple(files.values()), lambda: read_pipeline(place.folder, parts))
+    whole = said if isinstance(said, PipelineFolder) else None
+    weights = [files[name] for name in whole.weights] if whole else []
+    return Found(
+        format="diffusers",
+        name=place.folder.name,
+        label=None,
+        place=place.folder.relative_to(root).as_posix(),
+        path=place.folder,
+        size_bytes=sum(file.size_bytes for file in weights),
+        modified_at=_modified([place.files[PIPELINE], *weights]),
+        quantization=whole.dtype if whole else None,
+        license=whole.license if whole else None,
+        pipeline=KINDS.get(whole.pipeline or "") if whole else None,
+        problem=_pipeline_problem(said),
+    )
+
+
+def _pipeline_problem(said: PipelineFolder | Problem) -> Problem | None:
+    if isinstance(said, Problem):
+        return said
+    if said.pipeline not in KINDS:
+        return Problem(ModelStatus.UNSUPPORTED, f"its pipeline is {said.pipeline}, which nothing here runs")
+    if said.pickled:
+        return Problem(
+            ModelStatus.UNSUPPORTED,
+            f"the weights of {', '.join(said.pickled)} are pickles, which can run code: only safetensors are opened",
+        )
+    return _incomplete(said.missing)
+
+
+def _incomplete(missing: Sequence[str]) -> Problem | None:
+    if not missing:
+        return None
+    others = f", and {len(missing) - 1} more files" if len(missing) > 1 else ""
+    return Problem(ModelStatus.INCOMPLETE, f"{missing[0]} is missing{others}")
 
 
 def _modified(files: Sequence[ModelFile]) -> datetime:

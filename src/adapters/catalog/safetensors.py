@@ -82,7 +82,9 @@ class _Config(_TextConfig):
         )
 
 
-class _Index(msgspec.Struct):
+class Index(msgspec.Struct):
+    """In which file each tensor is."""
+
     weight_map: dict[str, str]
 
 
@@ -104,12 +106,12 @@ def read_safetensors(folder: Path, names: Collection[str]) -> SafetensorsFolder:
         MalformedSafetensors: one of them is damaged or not all there.
         OSError: one of them cannot be read.
     """
-    config = _json(folder / CONFIG, _Config)
+    config = read_json(folder / CONFIG, _Config)
     weights = sorted(name for name in names if name.endswith(SUFFIX))
     expected = _expected(folder, weights, names)
     dtypes: Counter[str] = Counter()
     for name in sorted(expected.intersection(names)) if expected else weights:
-        dtypes.update(_tensor_bytes(folder / name))
+        dtypes.update(tensor_bytes(folder / name))
     return SafetensorsFolder(
         architecture=config.architectures[0] if config.architectures else None,
         context_length=config.context_length,
@@ -123,7 +125,7 @@ def read_safetensors(folder: Path, names: Collection[str]) -> SafetensorsFolder:
 def _expected(folder: Path, weights: Iterable[str], names: Collection[str]) -> set[str]:
     """The files that the index lists; shards without an index lack at least that."""
     if INDEX in names:
-        return set(_json(folder / INDEX, _Index).weight_map.values())
+        return set(read_json(folder / INDEX, Index).weight_map.values())
     return {INDEX} if any(ModelFileName.parse(Path(name).stem).shards > 1 for name in weights) else set()
 
 
@@ -135,11 +137,16 @@ def _has_chat_template(folder: Path, names: Collection[str]) -> bool:
     if _any_of(_TEMPLATES, names):
         return True
     config = "tokenizer_config.json"
-    return config in names and bool(_json(folder / config, _TokenizerConfig).chat_template)
+    return config in names and bool(read_json(folder / config, _TokenizerConfig).chat_template)
 
 
-def _tensor_bytes(path: Path) -> Counter[str]:
-    """How many bytes of each type the file has."""
+def tensor_bytes(path: Path) -> Counter[str]:
+    """How many bytes of each type the file has.
+
+    Raises:
+        MalformedSafetensors: it is damaged or not all there.
+        OSError: it cannot be read.
+    """
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
@@ -166,7 +173,13 @@ def _check_size(name: str, data_bytes: int, tensors: Collection[_Tensor]) -> Non
         raise MalformedSafetensors(f"{name} has {data_bytes - wanted} bytes too many")
 
 
-def _json(path: Path, shape: type[Shape]) -> Shape:
+def read_json(path: Path, shape: type[Shape]) -> Shape:
+    """The JSON file, in that shape.
+
+    Raises:
+        MalformedSafetensors: it is damaged, too long, or something else.
+        OSError: it cannot be read.
+    """
     with path.open("rb") as file:
         text = file.read(JSON_LIMIT + 1)
     if len(text) > JSON_LIMIT:

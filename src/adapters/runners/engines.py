@@ -6,16 +6,20 @@ from importlib.util import find_spec
 from attrs import frozen
 
 from ...domain.model import EngineProfile, Modality
-from ...domain.parameters import TEXT_PARAMETERS
+from ...domain.parameters import IMAGE_PARAMETERS, MODEL_3D_PARAMETERS, TEXT_PARAMETERS
 
 
 @frozen
 class EngineSpec:
-    """Where an engine is, `module:Class`, and what it can do; nothing is imported to know this."""
+    """Where an engine is, `module:Class`, and what it can do; nothing is imported to know this.
+
+    `parallel` is how many requests of a model it gains from working on at once, if not as many as there are.
+    """
 
     path: str
     profile: EngineProfile
     needs: tuple[str, ...] = ()
+    parallel: int | None = None
 
     @property
     def installed(self) -> bool:
@@ -47,6 +51,28 @@ ENGINES: Mapping[str, EngineSpec] = {
             "pluggably.adapters.runners.transformers_text:TransformersTextEngine",
             TEXT_PARAMETERS - {"response_format", "tools", "tool_choice"},
             needs=("torch", "transformers"),
+        ),
+        EngineSpec(
+            "pluggably.adapters.runners.diffusers_image:DiffusersImageEngine",
+            EngineProfile(
+                name="diffusers_image",
+                modality=Modality.IMAGE,
+                parameters=IMAGE_PARAMETERS,
+                capabilities=frozenset({"text-to-image", "image-to-image", "inpainting"}),
+            ),
+            needs=("torch", "diffusers", "transformers", "PIL"),
+            parallel=1,  # a step keeps all cores busy: two at once take twice as long each
+        ),
+        EngineSpec(
+            "pluggably.adapters.runners.shap_e:ShapEEngine",
+            EngineProfile(
+                name="shap_e",
+                modality=Modality.MODEL_3D,
+                parameters=MODEL_3D_PARAMETERS,
+                capabilities=frozenset({"text-to-3d", "image-to-3d"}),
+            ),
+            needs=("torch", "diffusers", "transformers", "PIL", "trimesh", "fast_simplification"),
+            parallel=1,
         ),
     )
 }

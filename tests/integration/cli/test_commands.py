@@ -135,7 +135,7 @@ def test_a_source_of_an_unknown_kind_is_refused_with_those_that_are_known(tmp_pa
 def test_doctor_says_what_is_missing_and_what_to_do(tmp_path):
     seen = pluggably("doctor", cwd=tmp_path)
     assert seen.returncode == 1
-    assert "No models" in seen.stdout
+    assert "No models for text" in seen.stdout
     assert "pluggably pull" in seen.stdout
 
 

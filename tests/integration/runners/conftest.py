@@ -54,7 +54,7 @@ async def make_runners() -> AsyncIterator[Callable[..., LocalRunners]]:
     made: list[LocalRunners] = []
 
     def make(**options) -> LocalRunners:
-        made.append(LocalRunners(engines=SCRIPTED, **options))
+        made.append(LocalRunners(**({"engines": SCRIPTED} | options)))
         return made[-1]
 
     yield make

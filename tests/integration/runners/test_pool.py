@@ -13,7 +13,7 @@ from pluggably.domain.generation import Completed, Started
 from pluggably.domain.model import ModelStatus
 from tests.builders import a_model, a_request
 
-from .conftest import events_of
+from .conftest import SCRIPTED, events_of
 
 ROOM_FOR_ONE = PROCESS_BYTES * 3 // 2
 
@@ -82,6 +82,18 @@ async def test_a_full_queue_turns_away_and_says_when_to_come_again(make_runners,
     assert len(model.lines("holding")) == 2
     model.put("release")
     await asyncio.gather(*running, waiting)
+
+
+async def test_an_engine_that_wants_one_request_at_a_time_gets_no_more(make_runners, folder):
+    alone = {"scripted": evolve(SCRIPTED["scripted"], parallel=1)}
+    runners, model = make_runners(engines=alone, parallel=8, queue_limit=0), folder()
+    running = await begun(runners, model.request("hold"))
+    await model.has("holding")
+    with pytest.raises(Overloaded, match="works on 1 requests"):
+        await events_of(runners, model.request("say 1"))
+    model.put("release")
+    await running
+    assert isinstance((await events_of(runners, model.request("say 1")))[-1], Completed)
 
 
 async def test_a_place_in_the_queue_is_free_again_when_its_owner_leaves(make_runners, folder):

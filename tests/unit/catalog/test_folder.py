@@ -8,7 +8,8 @@ from struct import pack
 
 import pytest
 
-from pluggably.adapters.catalog.folder import ModelFolder
+from pluggably.adapters.catalog.folder import SHIPPED, ModelFolder
+from pluggably.adapters.runners.engines import ENGINES
 from pluggably.domain.discovery import SourceNote
 from pluggably.domain.model import EngineProfile, Modality, ModelStatus
 from tests.contracts.model_source import ModelSourceContract
@@ -22,7 +23,21 @@ LLAMA_CPP = EngineProfile(
     capabilities=frozenset({"chat", "json"}),
 )
 TRANSFORMERS = EngineProfile(name="transformers_text", modality=Modality.TEXT, parameters=frozenset({"max_tokens"}))
+DIFFUSERS = EngineProfile(
+    name="diffusers_image",
+    modality=Modality.IMAGE,
+    parameters=frozenset({"steps", "strength", "negative_prompt"}),
+    capabilities=frozenset({"text-to-image", "image-to-image", "inpainting"}),
+)
+SHAP_E = EngineProfile(
+    name="shap_e",
+    modality=Modality.MODEL_3D,
+    parameters=frozenset({"steps", "target_faces"}),
+    capabilities=frozenset({"text-to-3d", "image-to-3d"}),
+)
 BOTH = {engine.name: engine for engine in (LLAMA_CPP, TRANSFORMERS)}
+ALL = BOTH | {engine.name: engine for engine in (DIFFUSERS, SHAP_E)}
+TASKS = DIFFUSERS.capabilities | SHAP_E.capabilities
 
 
 @pytest.fixture
@@ -57,6 +72,37 @@ def put_safetensors(root, name="SmolLM2-135M", *, without=(), **files):
         if file not in without:
             put(root, f"{name}/{file}", content)
     return root / name
+
+
+PIPELINE_INDEX = {
+    "_class_name": "StableDiffusionPipeline",
+    "_diffusers_version": "0.42.1",
+    "feature_extractor": ["transformers", "CLIPImageProcessor"],
+    "requires_safety_checker": False,
+    "safety_checker": [None, None],
+    "scheduler": ["diffusers", "DDIMScheduler"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "unet": ["diffusers", "UNet2DConditionModel"],
+}
+PIPELINE_FILES = {
+    "README.md": b"---\nlibrary_name: diffusers\nlicense: apache-2.0\n---\n\nlicense: none\n",
+    "feature_extractor/preprocessor_config.json": b"{}",
+    "scheduler/scheduler_config.json": b"{}",
+    "text_encoder/config.json": b"{}",
+    "text_encoder/model.safetensors": a_safetensors_file(dtype="F32"),
+    "tokenizer/tokenizer.json": b"{}",
+    "unet/config.json": b"{}",
+    "unet/diffusion_pytorch_model.safetensors": a_safetensors_file(dtype="F16", size=128),
+}
+
+
+def put_pipeline(root, *, index=(), files=(), without=()):
+    content = {"model_index.json": json.dumps(PIPELINE_INDEX | dict(index)).encode()}
+    for file, written in (content | PIPELINE_FILES | dict(files)).items():
+        if file not in without:
+            put(root, f"Painter/{file}", written)
+    return root / "Painter"
 
 
 async def listed(root, engines=BOTH):
@@ -337,10 +383,146 @@ async def test_a_folder_without_a_tokenizer_is_incomplete(root):
     assert (await the_one(root)).status is ModelStatus.INCOMPLETE
 
 
-async def test_the_parts_of_a_diffusion_pipeline_are_not_text_models(root):
-    put(root, "painter/model_index.json", b"{}")
-    put_safetensors(root / "painter", "text_encoder")
-    assert await listed(root) == {}
+async def test_a_pipeline_is_described_by_its_index_and_its_card(root):
+    folder = put_pipeline(root)
+    model = await the_one(root, ALL)
+    assert (model.id, model.name, model.path) == ("painter", "Painter", str(folder))
+    assert (model.engine, model.modality, model.status) == ("diffusers_image", Modality.IMAGE, ModelStatus.AVAILABLE)
+    assert model.capabilities == {"text-to-image", "image-to-image", "inpainting"}
+    assert model.parameters == {"steps", "strength", "negative_prompt"}
+    assert (model.quantization, model.license) == ("F16", "apache-2.0")
+    weights = [folder / "unet/diffusion_pytorch_model.safetensors", folder / "text_encoder/model.safetensors"]
+    assert model.size_bytes == sum(path.stat().st_size for path in weights)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "engine", "capabilities", "parameters"),
+    [
+        ("FluxPipeline", DIFFUSERS, {"text-to-image", "image-to-image", "inpainting"}, {"strength"}),
+        ("PixArtSigmaPipeline", DIFFUSERS, {"text-to-image"}, {"negative_prompt"}),
+        ("StableDiffusionInpaintPipeline", DIFFUSERS, {"inpainting"}, {"negative_prompt", "strength"}),
+        ("ShapEPipeline", SHAP_E, {"text-to-3d"}, {"target_faces"}),
+        ("ShapEImg2ImgPipeline", SHAP_E, {"image-to-3d"}, {"target_faces"}),
+    ],
+)
+async def test_the_class_of_a_pipeline_says_what_it_can_do(root, pipeline, engine, capabilities, parameters):
+    put_pipeline(root, index={"_class_name": pipeline})
+    model = await the_one(root, ALL)
+    assert (model.engine, model.modality, model.status) == (engine.name, engine.modality, ModelStatus.AVAILABLE)
+    assert model.capabilities == capabilities
+    assert model.parameters == {"steps"} | parameters
+
+
+@pytest.mark.parametrize("name", ["StableVideoDiffusionPipeline", None, ["own_code", "OwnPipeline"]])
+async def test_a_pipeline_that_nothing_runs_is_unsupported_and_named(root, name):
+    put_pipeline(root, index={"_class_name": name})
+    model = await the_one(root, ALL)
+    assert (model.status, model.engine, model.parameters) == (ModelStatus.UNSUPPORTED, None, frozenset())
+    assert (name if isinstance(name, str) else "None") in model.reason
+
+
+async def test_a_pipeline_without_its_engine_says_what_to_install(root):
+    put_pipeline(root)
+    model = await the_one(root)
+    assert (model.status, model.modality) == (ModelStatus.UNSUPPORTED, Modality.IMAGE)
+    assert "pip install 'pluggably[local]'" in model.reason
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "unet/diffusion_pytorch_model.safetensors",
+        "unet/config.json",
+        "text_encoder/model.safetensors",
+        "scheduler/scheduler_config.json",
+        "tokenizer/tokenizer.json",
+        "feature_extractor/preprocessor_config.json",
+    ],
+)
+async def test_a_pipeline_that_lacks_a_file_is_incomplete_and_says_which(root, missing):
+    folder = put_pipeline(root, without=[missing])
+    model = await the_one(root, ALL)
+    assert (model.status, model.reason) == (ModelStatus.INCOMPLETE, f"{missing} is missing")
+    put(folder, missing, PIPELINE_FILES[missing])
+    assert (await the_one(root, ALL)).status is ModelStatus.AVAILABLE
+
+
+async def test_a_pipeline_that_lacks_a_whole_component_is_incomplete(root):
+    shutil.rmtree(put_pipeline(root) / "unet")
+    assert (await the_one(root, ALL)).reason == "unet/config.json is missing, and 1 more files"
+
+
+async def test_a_pipeline_with_a_cut_file_is_incomplete(root):
+    put_pipeline(root, files={"unet/diffusion_pytorch_model.safetensors": a_safetensors_file()[:-3]})
+    model = await the_one(root, ALL)
+    assert (model.status, "lacks 3 bytes" in model.reason) == (ModelStatus.INCOMPLETE, True)
+
+
+async def test_pickled_weights_of_a_component_are_refused_with_the_reason(root):
+    pickled = {"unet/diffusion_pytorch_model.bin": b"\x80\x04"}
+    put_pipeline(root, without=["unet/diffusion_pytorch_model.safetensors"], files=pickled)
+    model = await the_one(root, ALL)
+    assert model.status is ModelStatus.UNSUPPORTED
+    assert "weights of unet are pickles, which can run code" in model.reason
+
+
+async def test_shards_and_variants_of_a_component_are_known(root):
+    first, second = (f"diffusion_pytorch_model.fp16-0000{number}-of-00002.safetensors" for number in (1, 2))
+    index = json.dumps({"weight_map": {"a": first, "b": second}}).encode()
+    shards = {
+        f"unet/{first}": a_safetensors_file(),
+        f"unet/{second}": a_safetensors_file(),
+        "unet/diffusion_pytorch_model.safetensors.index.fp16.json": index,
+    }
+    folder = put_pipeline(root, without=["unet/diffusion_pytorch_model.safetensors"], files=shards)
+    assert (await the_one(root, ALL)).status is ModelStatus.AVAILABLE
+    (folder / "unet" / second).unlink()
+    assert (await the_one(root, ALL)).reason == f"unet/{second} is missing"
+    (folder / "unet/diffusion_pytorch_model.safetensors.index.fp16.json").unlink()
+    assert "safetensors.index.fp16.json is missing" in (await the_one(root, ALL)).reason
+
+
+async def test_of_plain_weights_and_a_variant_only_the_plain_ones_count(root):
+    folder = put_pipeline(root)
+    size = (await the_one(root, ALL)).size_bytes
+    put(folder, "unet/diffusion_pytorch_model.fp16.safetensors", b"half of it")
+    put(folder, "unet/notes.safetensors", b"nobody's")
+    model = await the_one(root, ALL)
+    assert (model.status, model.size_bytes) == (ModelStatus.AVAILABLE, size)
+
+
+async def test_a_component_outside_of_the_folder_is_not_there(root, tmp_path):
+    folder = put_pipeline(root, without=["unet/diffusion_pytorch_model.safetensors"])
+    outside = put(tmp_path, "outside.safetensors", a_safetensors_file())
+    (folder / "unet/diffusion_pytorch_model.safetensors").symlink_to(outside)
+    assert (await the_one(root, ALL)).status is ModelStatus.INCOMPLETE
+
+
+@pytest.mark.parametrize("index", [b"", b"[]", b'{"unet": ', b"[" * 60_000])
+async def test_a_damaged_index_is_unsupported(root, index):
+    put_pipeline(root, files={"model_index.json": index})
+    model = await the_one(root, ALL)
+    assert model.status is ModelStatus.UNSUPPORTED
+    assert "model_index.json is damaged" in model.reason
+
+
+async def test_the_parts_of_a_pipeline_are_no_models_and_those_beside_it_are(root):
+    put_pipeline(root)
+    put_safetensors(root / "Painter", "text_encoder_2")
+    put(root, "Painter-2/Smol.Q4_1.gguf")
+    put(root, "Painter/refiner/model_index.json", b"{}")
+    assert set(await listed(root, ALL)) == {"painter", "smol"}
+
+
+async def test_the_models_that_come_with_the_package_are_available():
+    engines = {name: spec.profile for name, spec in ENGINES.items()}
+    models = {model.id: model for model in await ModelFolder([SHIPPED], engines).models()}
+    assert {it: (model.status, model.capabilities & TASKS) for it, model in models.items()} == {
+        "tiny-shapes": (ModelStatus.AVAILABLE, {"text-to-image", "image-to-image", "inpainting"}),
+        "tiny-solids": (ModelStatus.AVAILABLE, {"text-to-3d"}),
+        "tiny-solids-from-image": (ModelStatus.AVAILABLE, {"image-to-3d"}),
+    }
+    assert {model.license for model in models.values()} == {"apache-2.0"}
 
 
 async def test_a_folder_with_pickled_weights_only_is_not_listed(root):

@@ -12,8 +12,11 @@ from pluggably.domain import errors
 from pluggably.domain.generation import (
     Completed,
     FinishReason,
+    GenerationRequest,
     ImagePart,
+    InputFile,
     Message,
+    OutputFile,
     Progress,
     Role,
     Started,
@@ -24,6 +27,8 @@ from pluggably.domain.generation import (
     ToolResultPart,
     Usage,
 )
+from pluggably.domain.model import Modality
+from pluggably.domain.parameters import ImageParameters, Model3DParameters
 from tests.builders import a_model, a_request
 
 text = st.text(max_size=20)
@@ -39,17 +44,18 @@ event = (
     st.just(Started())
     | st.builds(TextDelta, text)
     | st.builds(ToolCallDelta, count, text, text, text)
-    | st.builds(Progress, count, count, st.none() | st.floats(0, 10))
+    | st.builds(Progress, count, count, st.none() | st.floats(0, 10), st.none() | st.binary(max_size=20))
     | st.builds(
         Completed,
         output=st.lists(part).map(tuple),
         finish_reason=st.sampled_from(FinishReason),
         usage=st.builds(Usage, input_tokens=count, output_tokens=count, source=st.just("runner")),
         seed=st.none() | count,
+        files=st.lists(st.builds(OutputFile, path=text, media_type=text, facts=st.dictionaries(text, json))).map(tuple),
     )
 )
 message = st.builds(Message, st.sampled_from(Role), st.lists(part).map(tuple))
-request = st.builds(
+text_request = st.builds(
     a_request,
     message,
     model=st.just(a_model(path="/models/tiny", aliases=("a", "b"), created_at=datetime(2026, 1, 2, 3, tzinfo=UTC))),
@@ -60,6 +66,19 @@ request = st.builds(
     tools=st.none() | st.lists(st.dictionaries(text, json)).map(tuple),
     tool_choice=st.none() | text | st.dictionaries(text, json),
 )
+file = st.builds(InputFile, path=text, media_type=text, use=st.sampled_from(["image", "mask"]))
+media_request = st.builds(
+    GenerationRequest,
+    id=text,
+    modality=st.sampled_from(Modality),
+    model=st.just(a_model(path="/models/tiny")),
+    messages=st.lists(message).map(tuple),
+    parameters=st.builds(ImageParameters, width=st.none() | count, strength=st.none() | st.floats(0, 1))
+    | st.builds(Model3DParameters, target_faces=st.none() | count, texture=st.none() | st.booleans()),
+    files=st.lists(file).map(tuple),
+    workspace=st.none() | text,
+)
+request = text_request | media_request
 frame = (
     st.builds(wire.Begin, count, request)
     | st.builds(wire.Produced, count, event)
