@@ -35,7 +35,7 @@ clean:  ## Remove everything that make made; your data folder stays
 
 .venv/run: pyproject.toml constraints.txt | .venv
 	@echo "Installing into .venv …"
-	@$(PIP) --editable .
+	@$(PIP) --editable '.[local]'
 	@touch $@
 
 .venv/test: pyproject.toml constraints.txt | .venv
