@@ -35,12 +35,12 @@ clean:  ## Remove everything that make made; your data folder stays
 
 .venv/run: pyproject.toml constraints.txt | .venv
 	@echo "Installing into .venv …"
-	@$(PIP) --editable .
+	@$(PIP) --editable '.[local]'
 	@touch $@
 
 .venv/test: pyproject.toml constraints.txt | .venv
 	@echo "Installing the test needs into .venv …"
-	@$(PIP) --editable '.[local,postgres]' --group dev
+	@$(PIP) --editable '.[local,postgres,s3]' --group dev
 	@touch $@ .venv/run
 
 .PHONY: help run test check bench clean

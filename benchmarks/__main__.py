@@ -24,6 +24,9 @@ PARTS = {
     "Local text: transformers": ["benchmarks.local_text_transformers"],
     "Sessions": ["benchmarks.sessions"],
     "Turns of many sessions": ["benchmarks.turns"],
+    "Reading long sessions and long lists": ["benchmarks.reading"],
+    "The log of all events": ["benchmarks.audit"],
+    "Artifacts": ["benchmarks.artifacts"],
     "Overhead beside the peers": ["benchmarks.overhead"],
 }
 

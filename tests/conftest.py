@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.postgres_server import PostgresServer
+from tests.s3_server import S3Server
 
 MODELS = Path(__file__).resolve().parent.parent / ".cache" / "models"
 DEMO_MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -31,6 +32,13 @@ def demo_safetensors(demo_gguf) -> Path:
         command = [sys.executable, "-m", "tools.gguf_to_safetensors", str(demo_gguf), str(folder)]
         subprocess.run(command, check=True, cwd=MODELS.parent.parent)
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3-compatible server of this test process."""
+    with S3Server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

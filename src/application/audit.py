@@ -1,16 +1,21 @@
 """Sessions for auditors: exports that can be checked without the gateway, and what a check of one finds."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from attrs import define, frozen
+from attrs import asdict, define, frozen
 
-from ..domain.access import Principal
+from ..domain.access import Principal, Scope
+from ..domain.audit import ReadKind
 from ..domain.errors import InvalidRequest, NotFound
-from ..domain.session import Session, SessionEvent, fold
-from .ports import Clock
+from ..domain.session import Session, SessionStatus, fold
+from .audit_trail import TRAIL, ReadRecorder
+from .ports import Clock, RecordedEvent
+
+BATCH = 100
+"""How many events of a session an export holds in memory at once."""
 
 
 @frozen(kw_only=True)
@@ -34,12 +39,23 @@ class EventRecord:
 
 
 @frozen(kw_only=True)
-class SessionRecord:
-    """A session's stream as it is stored."""
+class StreamHead:
+    """A session's stream as an export names it: how many events it has, and the hash of the last one."""
 
     id: str
     owner: str
-    events: tuple[EventRecord, ...]
+    events: int
+    head: str
+    erased: bool
+
+
+@frozen(kw_only=True)
+class ArchiveQuery:
+    """Which sessions to export, of all owners and the erased ones too; `None` means any."""
+
+    status: SessionStatus | None = None
+    active_after: datetime | None = None
+    closed_before: datetime | None = None
 
 
 @frozen(kw_only=True)
@@ -53,11 +69,27 @@ class PublicKey:
 class SessionArchive(Protocol):
     """Streams as they are stored."""
 
-    async def record(self, session_id: str) -> SessionRecord:
-        """The whole stream.
+    async def head(self, session_id: str) -> StreamHead:
+        """A session's stream as it is now, of an erased one too.
 
         Raises:
             NotFound: there is no such session, or its store keeps no bytes.
+        """
+        ...
+
+    async def heads(self, wanted: ArchiveQuery) -> Sequence[StreamHead]:
+        """The streams of all sessions that match, by their ids; raises NotFound if the store keeps no bytes."""
+        ...
+
+    async def trail_head(self) -> StreamHead | None:
+        """The audit trail's stream as it is now; None if there is none yet."""
+        ...
+
+    async def events(self, stream: StreamHead, *, after: int, limit: int) -> Sequence[EventRecord]:
+        """So many events after a version, none past the head; those of an erased session without content.
+
+        Raises:
+            SessionErased: it was erased since its head was taken.
             GatewayError: what is stored is not what was recorded.
         """
         ...
@@ -75,20 +107,45 @@ class Signer(Protocol):
         ...
 
 
-class Exporter(Protocol):
-    """Writes streams in one format."""
+class ExportWriter(Protocol):
+    """Writes one export, piece by piece. Blocking."""
 
-    def __call__(self, sessions: Sequence[SessionRecord], *, signer: Signer, exported_at: datetime) -> bytes:
-        """The whole export."""
+    def opening(self, streams: Sequence[StreamHead]) -> bytes:
+        """What comes first. The events of these streams follow, one stream after another."""
+        ...
+
+    def events(self, events: Sequence[EventRecord]) -> bytes:
+        """The next events."""
+        ...
+
+    def ending(self) -> bytes:
+        """What comes last."""
+        ...
+
+
+class Exporter(Protocol):
+    """Begins an export in one format."""
+
+    def __call__(self, *, signer: Signer, exported_at: datetime) -> ExportWriter:
+        """What writes it."""
         ...
 
 
 class EventReader(Protocol):
-    """Reads a stored event."""
+    """Reads a stored event of a session."""
 
-    def __call__(self, record: EventRecord) -> SessionEvent:
+    def __call__(self, record: EventRecord) -> RecordedEvent:
         """The event; raises GatewayError for one that this version of the gateway does not know."""
         ...
+
+
+@frozen(kw_only=True)
+class ExportedStream:
+    """A stream that an export has, with all its events."""
+
+    id: str
+    erased: bool
+    events: tuple[EventRecord, ...]
 
 
 @frozen(kw_only=True)
@@ -99,6 +156,11 @@ class Fault:
     what: str
     session_id: str | None = None
     version: int | None = None
+
+    def __str__(self) -> str:
+        """Where it is, and what; without a full stop."""
+        event = "" if self.session_id is None else f" (session {self.session_id}, version {self.version})"
+        return f"line {self.line}{event} {self.what}"
 
 
 @frozen(kw_only=True)
@@ -124,8 +186,8 @@ class ExportFile(Protocol):
         """Check every line. `trusted` is the public key that must have signed; else the one that the export names."""
         ...
 
-    def records(self, lines: Sequence[bytes]) -> Iterator[EventRecord]:
-        """The events of an export that was found whole."""
+    def streams(self, lines: Iterable[bytes]) -> Iterator[ExportedStream]:
+        """The streams of an export that was found whole, one after the other."""
         ...
 
 
@@ -134,28 +196,88 @@ class Exports:
     """Gives auditors what they can check by themselves."""
 
     archive: SessionArchive
+    recorder: ReadRecorder
     signer: Signer
     formats: Mapping[str, Exporter]
     clock: Clock
 
-    async def export(self, session_id: str, principal: Principal, format_name: str) -> bytes:
+    async def export(
+        self, session_id: str, principal: Principal, request_id: str, format_name: str
+    ) -> AsyncGenerator[bytes, None]:
         """A session in the format of that name.
 
         Raises:
             InvalidRequest: there is no such format.
-            NotFound: no such session.
+            NotFound: no such session, or it is somebody else's and they are no auditor.
         """
-        if format_name not in self.formats:
-            raise InvalidRequest.at("/query/format", "is not a format of exports", tuple(self.formats))
-        record = await self.archive.record(session_id)
-        if record.owner != principal.id:
+        write = self._format(format_name)
+        stream = await self.archive.head(session_id)
+        if not principal.may_read(stream.owner):
             raise NotFound.of("session", session_id)
-        write = self.formats[format_name]
-        return await asyncio.to_thread(write, (record,), signer=self.signer, exported_at=self.clock())
+        asked = {"format": format_name}
+        await self.recorder.record(ReadKind.EXPORT, principal, request_id, session_id=session_id, asked=asked)
+        return await self._begun((stream,), write)
+
+    async def export_several(
+        self, session_ids: Sequence[str], principal: Principal, request_id: str, format_name: str
+    ) -> AsyncGenerator[bytes, None]:
+        """Sessions of any owners, each as it is now.
+
+        Raises:
+            InvalidRequest: there is no such format.
+            InsufficientScope: they are no auditor.
+            NotFound: one of them is not there.
+        """
+        principal.require(Scope.AUDIT)
+        write = self._format(format_name)
+        streams = [await self.archive.head(it) for it in dict.fromkeys(session_ids)]
+        asked = {"session": ",".join(it.id for it in streams), "format": format_name}
+        await self.recorder.record(ReadKind.EXPORT, principal, request_id, asked=asked)
+        return await self._begun(streams, write)
+
+    async def export_all(
+        self, wanted: ArchiveQuery, principal: Principal, request_id: str, format_name: str
+    ) -> AsyncGenerator[bytes, None]:
+        """All sessions that match, each as it is now: what is appended later is not in it.
+
+        Last comes the audit trail, if nothing is filtered; this export is the last read in it.
+
+        Raises:
+            InvalidRequest: there is no such format.
+            InsufficientScope: they are no auditor.
+        """
+        principal.require(Scope.AUDIT)
+        write = self._format(format_name)
+        streams = list(await self.archive.heads(wanted))
+        asked = asdict(wanted) | {"format": format_name}
+        await self.recorder.record(ReadKind.EXPORT, principal, request_id, asked=asked)
+        if wanted == ArchiveQuery() and (trail := await self.archive.trail_head()):
+            streams.append(trail)
+        return await self._begun(streams, write)
 
     async def public_key(self) -> PublicKey:
         """What signatures are checked with."""
         return await asyncio.to_thread(self.signer.public_key)
+
+    def _format(self, name: str) -> Exporter:
+        if name not in self.formats:
+            raise InvalidRequest.at("/query/format", "is not a format of exports", tuple(self.formats))
+        return self.formats[name]
+
+    async def _begun(self, streams: Sequence[StreamHead], export: Exporter) -> AsyncGenerator[bytes, None]:
+        writer = export(signer=self.signer, exported_at=self.clock())
+        return self._written(await asyncio.to_thread(writer.opening, streams), streams, writer)
+
+    async def _written(
+        self, opening: bytes, streams: Sequence[StreamHead], writer: ExportWriter
+    ) -> AsyncGenerator[bytes, None]:
+        """All of an export; whoever takes it decides when the next events are read."""
+        yield opening
+        for stream in streams:
+            for after in range(0, stream.events, BATCH):
+                events = await self.archive.events(stream, after=after, limit=BATCH)
+                yield await asyncio.to_thread(writer.events, events)
+        yield await asyncio.to_thread(writer.ending)
 
 
 @frozen(kw_only=True)
@@ -169,6 +291,10 @@ class ExportReader:
         """Check it."""
         return self.file.examine(lines, trusted=trusted)
 
+    def streams(self, lines: Iterable[bytes]) -> Iterator[ExportedStream]:
+        """What it has, if it was found whole."""
+        return self.file.streams(lines)
+
     def replay(self, lines: Sequence[bytes], session_id: str, *, to: int | None = None) -> Session:
         """The state of a session as it was after `to` events, or after all of them.
 
@@ -176,11 +302,13 @@ class ExportReader:
             InvalidRequest: the export is not whole.
             NotFound: it does not have that session or version, or the session was erased.
         """
+        if session_id == TRAIL:
+            raise NotFound(detail="The audit trail is no session, and nothing to be replayed: read its lines.")
         if self.examine(lines).fault:
             raise InvalidRequest(detail="The export is not whole, so nothing is replayed from it: verify it first.")
-        stream = [it for it in self.file.records(lines) if it.session_id == session_id]
-        if not stream or (to is not None and not 1 <= to <= len(stream)):
+        stream = next((it for it in self.streams(lines) if it.id == session_id), None)
+        if stream is None or (to is not None and not 1 <= to <= len(stream.events)):
             raise NotFound(detail=f"The export has no session {session_id!r}, or not that version of it.")
-        if stream[0].values is None:
+        if stream.erased:
             raise NotFound(detail=f"Session {session_id} was erased: its events are there, what was said is not.")
-        return fold(session_id, map(self.read, stream[:to]))
+        return fold(session_id, (self.read(it).event for it in stream.events[:to]))

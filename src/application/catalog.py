@@ -5,9 +5,10 @@ from difflib import get_close_matches
 
 from attrs import define, evolve, field, frozen
 
+from ..domain.crossing import FROM_PICTURES, FROM_WORDS
 from ..domain.errors import InvalidRequest, ModelModalityMismatch, ModelNotFound, NotFound, Violation
 from ..domain.model import LOCAL, Modality, Model, ModelStatus
-from ..domain.parameters import TextParameters, given
+from ..domain.parameters import Parameters, given
 from .ports import ModelSource, RunnerStatus
 
 UNUSABLE = frozenset(
@@ -80,17 +81,20 @@ class Catalog:
         """Whether requests that name no model mean this one."""
         return self._default(model.modality) == model.id
 
-    async def resolve(self, selector: str | None, modality: Modality) -> Model:
+    async def resolve(self, selector: str | None, modality: Modality, *, pictured: bool = False) -> Model:
         """The model that a request means by an id, an alias or `provider/model`, or by naming none.
+
+        Where it names none and there is no default, it means the only one that can take it: with a picture to begin
+        with (`pictured`), or without.
 
         Raises:
             ModelNotFound: nothing answers to that name, or it cannot be used; the message says why and what could.
             ModelModalityMismatch: the model generates something else.
         """
-        name = selector or self._default(modality)
+        name = selector or self._default(modality, pictured=pictured)
         if name is None:
             await self.refresh()
-            name = self._default(modality)
+            name = self._default(modality, pictured=pictured)
         if name is None:
             raise self._no_default(modality)
         if (model := await self._find(name)) is None:
@@ -117,13 +121,15 @@ class Catalog:
             return model
         return next((found for source in self.sources if (found := source.match(model_id))), None)
 
-    def _default(self, modality: Modality) -> str | None:
+    def _default(self, modality: Modality, *, pictured: bool = False) -> str | None:
         if named := self.defaults.get(modality):
             return self.aliases.get(named, named)
         usable = [
-            model.id for model in self._models.values() if model.modality is modality and model.status not in UNUSABLE
+            model for model in self._models.values() if model.modality is modality and model.status not in UNUSABLE
         ]
-        return usable[0] if len(usable) == 1 else None
+        if len(usable) > 1 and modality is not Modality.TEXT:
+            usable = [model for model in usable if model.capabilities & (FROM_PICTURES if pictured else FROM_WORDS)]
+        return usable[0].id if len(usable) == 1 else None
 
     def _as_it_is(self, model: Model) -> Model:
         if model.provider != LOCAL or model.status is not ModelStatus.AVAILABLE:
@@ -156,7 +162,7 @@ class Catalog:
         return ModelNotFound(detail=f"There is no model {name!r}.{hint}", selector=name, close_matches=close)
 
 
-def require_honoured(model: Model, parameters: TextParameters) -> None:
+def require_honoured(model: Model, parameters: Parameters) -> None:
     """Refuse the parameters that the model does not honour, all at once.
 
     Raises:

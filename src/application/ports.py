@@ -85,6 +85,14 @@ class SessionStore(Protocol):
         """
         ...
 
+    async def owner(self, session_id: str) -> str:
+        """Whose the session is, or was before it was erased.
+
+        Raises:
+            NotFound: there is no such session.
+        """
+        ...
+
     async def append(
         self,
         session: Session,
@@ -211,10 +219,11 @@ class Verification:
 
 @frozen(kw_only=True)
 class Erasure:
-    """What was removed of a session: its key, its title and metadata, and so many idempotency keys and state tokens.
+    """What was removed of a session: its key, its title and metadata, and what is counted here.
 
     `events` stay, with the hash of the last: who did what and when, and nothing of what was said. So many
-    `backend_states` were deleted by the backends that gave them; `backend_states_left` may still be there.
+    `backend_states` were deleted by the backends that gave them, and so many `artifacts`; those that are `…_left` may
+    still be there.
     """
 
     session_id: str
@@ -223,8 +232,11 @@ class Erasure:
     head: str
     idempotency_keys: int
     state_tokens: int
+    snapshots: int
     backend_states: int = 0
     backend_states_left: int = 0
+    artifacts: int = 0
+    artifacts_left: int = 0
 
 
 @frozen(kw_only=True)
@@ -253,7 +265,7 @@ class SessionCursor:
 
 @frozen(kw_only=True)
 class SessionSummary:
-    """A session as a list shows it."""
+    """A session as a list shows it; `hold` is the reason for which it must not be erased, if there is one."""
 
     id: str
     owner: str
@@ -265,6 +277,7 @@ class SessionSummary:
     metadata: dict[str, str]
     created_at: datetime
     last_activity_at: datetime
+    hold: str | None = None
 
 
 @frozen(kw_only=True)

@@ -1,7 +1,6 @@
 """Open sessions, look at them, and end them."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
 
@@ -9,29 +8,20 @@ from attrs import define, evolve, field, frozen
 
 from ..domain import session as rules
 from ..domain.access import Principal
-from ..domain.errors import (
-    GatewayError,
-    IdempotencyInProgress,
-    NotFound,
-    SessionErased,
-    StoreUnavailable,
-    VersionConflict,
-)
+from ..domain.errors import GatewayError, IdempotencyInProgress, StoreUnavailable, VersionConflict
 from ..domain.idempotency import IdempotencyKey, KeyUse
 from ..domain.model import Modality
-from ..domain.session import ContextPolicy, HeldState, Session, SessionEvent, SessionOpened
+from ..domain.session import ContextPolicy, Session, SessionEvent, SessionOpened
 from .catalog import Catalog
+from .erasure import Eraser
 from .ports import (
     Clock,
     Erasure,
-    Generator,
     IdFactory,
     Provenance,
-    RecordedEvent,
     SessionPage,
     SessionQuery,
     SessionStore,
-    Verification,
 )
 from .recall import used
 from .turns import SessionLocks, load_owned, to_its_end
@@ -66,7 +56,7 @@ class Sessions:
     """The life of sessions, other than their turns. Whoever did not open a session does not learn that it exists."""
 
     store: SessionStore
-    generators: Mapping[str, Generator]
+    eraser: Eraser
     catalog: Catalog
     locks: SessionLocks
     clock: Clock
@@ -185,66 +175,42 @@ class Sessions:
         """
         return await self._change(session_id, principal, request_id, version, rules.archive)
 
+    async def hold(
+        self, session_id: str, reason: str, principal: Principal, request_id: str, version: int | None
+    ) -> Session:
+        """Let nobody erase the session until it is released; holding it for the same reason twice is the same as once.
+
+        Raises:
+            NotFound, SessionErased, SessionBusy: as they say.
+            VersionConflict: the session is not at `version`.
+        """
+
+        def decide(session: Session, *, at: datetime) -> Sequence[SessionEvent]:
+            return rules.hold(session, reason, at=at)
+
+        return await self._change(session_id, principal, request_id, version, decide)
+
+    async def release(self, session_id: str, principal: Principal, request_id: str, version: int | None) -> Session:
+        """Let the session be erased again; releasing one that nobody holds changes nothing.
+
+        Raises:
+            NotFound, SessionErased, SessionBusy: as they say.
+            VersionConflict: the session is not at `version`.
+        """
+        return await self._change(session_id, principal, request_id, version, rules.release)
+
     async def erase(self, session_id: str, principal: Principal, request_id: str, version: int | None) -> Erasure:
         """Destroy a session's content for ever. That it was there, and who did what when, stays for the audit.
 
         Raises:
-            NotFound, SessionErased, SessionBusy: as they say.
+            NotFound, SessionErased, SessionBusy, SessionOnHold: as they say.
             VersionConflict: the session is not at `version`.
         """
         async with self.locks.hold(session_id, principal.id):
             session = await self.get(session_id, principal)
             rules.expect_version(session, version)
             (erased,) = rules.erase(session, at=self.clock())
-            return await to_its_end(self._erase(session, erased, _provenance(principal, request_id)))
-
-    async def _erase(self, session: Session, erased: rules.SessionErased, provenance: Provenance) -> Erasure:
-        """Have the backends forget first: once the session is erased, nobody knows any more what they keep."""
-        kept = [held for held in await self.store.states(session.id) if held.backend]
-        left = 0
-        for held in kept:
-            try:
-                await self._forget(held)
-            except GatewayError:  # told in the receipt; the rest is erased all the same
-                left += 1
-        erasure = await self.store.erase(session, erased, provenance)
-        return evolve(erasure, backend_states=len(kept) - left, backend_states_left=left)
-
-    async def _forget(self, held: HeldState) -> None:
-        generator = self.generators.get(held.state.provider)
-        if generator is None or held.backend is None:
-            raise NotFound.of("provider", held.state.provider)
-        await generator.forget(held.backend)
-
-    async def history(
-        self, session_id: str, principal: Principal, *, after: int = 0, limit: int | None = None
-    ) -> Sequence[RecordedEvent]:
-        """The events as they were recorded, from the version following `after` on.
-
-        Raises:
-            NotFound: no such session.
-        """
-        await self.get(session_id, principal)
-        return await self.store.history(session_id, after=after, limit=limit)
-
-    async def verify(self, session_id: str, principal: Principal) -> Verification:
-        """Whether the stored events are those that were recorded, all and in their order; those of an erased one too.
-
-        Raises:
-            NotFound: no such session.
-        """
-        with suppress(SessionErased):
-            await self.get(session_id, principal)
-        return await self.store.verify(session_id)
-
-    async def state_tokens(self, session_id: str, principal: Principal) -> Sequence[HeldState]:
-        """What the session's state tokens stand for, those of the first turn first.
-
-        Raises:
-            NotFound: no such session.
-        """
-        await self.get(session_id, principal)
-        return await self.store.states(session_id)
+            return await self.eraser.erase(session, erased, _provenance(principal, request_id))
 
     async def end_interrupted_turns(self) -> Sweep:
         """End the turns whose process is gone; to be called before the first request, and from time to time.

@@ -61,8 +61,8 @@ class StateTokens:
             await load_owned(self.store, held.session_id, principal.id)
         except NotFound as error:
             raise StateTokenInvalid(
-                detail="The state token is none that this gateway gave for this session: send the one of a turn of it, "
-                f"or {AUTO!r}."
+                detail="The state token is none that is kept for this session (any more): send one that a turn of it "
+                f"gave lately, or {AUTO!r}."
             ) from error
         return held
 

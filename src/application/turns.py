@@ -8,7 +8,7 @@ from typing import TypeVar
 from attrs import define, evolve
 
 from ..domain import session as rules
-from ..domain.errors import NotFound, SessionBusy, SessionErased
+from ..domain.errors import GatewayError, NotFound, SessionBusy, SessionErased
 from ..domain.generation import Attempt, Completed, SessionRef, Timing
 from ..domain.idempotency import KeyUse
 from ..domain.model import Model
@@ -162,6 +162,9 @@ class SessionTurns:
                 events = await decide(session)
                 await turn.append(events, evolve(key_use, turn=len(session.turns) + 1) if key_use else None)
                 yield turn
+            except GatewayError as error:
+                await turn.fail(error.code, str(error))
+                raise
             except Exception:
                 await turn.fail("internal_error", "The gateway failed.")
                 raise
@@ -190,7 +193,9 @@ async def load_owned(
         SessionErased: it was theirs.
     """
     try:
-        return owned(await store.load(session_id, at_version=at_version), principal_id)
+        session = owned(await store.load(session_id), principal_id)
+        # Asked only now: which versions there are is not for others to know either.
+        return session if at_version is None else await store.load(session_id, at_version=at_version)
     except SessionErased as error:
         if error.owner != principal_id:
             raise NotFound.of("session", session_id) from error

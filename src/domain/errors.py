@@ -10,7 +10,15 @@ GatewayError
 │   ├── StateTokenInvalid
 │   ├── StateTokenExpired
 │   ├── ContextLengthExceeded
-│   └── ContentPolicyViolation
+│   ├── ContentPolicyViolation
+│   ├── UnsupportedMediaType
+│   ├── ArtifactTooLarge
+│   ├── PictureInvalid
+│   ├── UrlNotAllowed
+│   ├── UrlUnavailable
+│   ├── SignatureInvalid
+│   └── SignatureExpired
+├── InsufficientScope           the caller may not do this
 ├── NotFound                    no such thing here, or not yours
 │   └── SessionErased
 ├── Conflict                    the thing is not in the state that the request needs
@@ -153,6 +161,55 @@ class ContentPolicyViolation(Rejected):
 
     code = "content_policy_violation"
     source = "provider"
+
+
+class InsufficientScope(GatewayError):
+    """The caller may not do this."""
+
+    code = "insufficient_scope"
+    source = "client"
+
+
+class UnsupportedMediaType(Rejected):
+    """The body is not of a media type that this route takes."""
+
+    code = "unsupported_media_type"
+
+
+class ArtifactTooLarge(Rejected):
+    """The file has more bytes or pixels than this service accepts."""
+
+    code = "artifact_too_large"
+
+
+class PictureInvalid(Rejected):
+    """The file is not the picture that it is said to be."""
+
+    code = "picture_invalid"
+
+
+class UrlNotAllowed(Rejected):
+    """The URL is not one that this service fetches from."""
+
+    code = "url_not_allowed"
+
+
+class UrlUnavailable(Rejected):
+    """What the URL names could not be fetched."""
+
+    code = "url_unavailable"
+
+
+class SignatureInvalid(Rejected):
+    """The URL is not as this service signed it."""
+
+    code = "signature_invalid"
+
+
+class SignatureExpired(Rejected):
+    """The URL is not good any more: ask for a new one."""
+
+    code = "signature_expired"
 
 
 @define(eq=False, kw_only=True)

@@ -242,6 +242,17 @@ Metadata = Mapping[str, str]
 
 
 @frozen(kw_only=True)
+class FileDelivery:
+    """How a client gets a kept file: as `data`, or from a `url` until it expires; `facts` are those of the artifact."""
+
+    part: ArtifactPart
+    facts: Mapping[str, Any]
+    data: bytes | None = None
+    url: str | None = None
+    expires_at: datetime | None = None
+
+
+@frozen(kw_only=True)
 class SessionRef:
     """The turn of a session that a generation is, and the session's version after it.
 
@@ -276,4 +287,5 @@ class Generation:
     timing: Timing
     session: SessionRef | None = None
     state_token: str | None = None
+    files: tuple[FileDelivery, ...] = ()
     metadata: Metadata = field(factory=dict)

@@ -4,10 +4,9 @@ Adapters are imported when they are first built, so that a command that needs no
 but an engine's own ever loads torch. Nothing is built by importing this file.
 """
 
-import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +14,34 @@ from attrs import frozen
 from dependency_injector import containers, providers
 
 from ..adapters.system import IdSequence, new_state_token, now
-from ..application.audit import Exporter, ExportReader, Exports, Signer
+from ..application.artifact_links import ArtifactLinks
+from ..application.artifacts import Artifacts
+from ..application.audit import Exports
+from ..application.audit_trail import ReadRecorder
 from ..application.catalog import Catalog
+from ..application.checkpoints import Checkpoints
+from ..application.claims import Claims
 from ..application.downloads import Downloads
+from ..application.erasure import Eraser
 from ..application.generate import Generate
-from ..application.ports import Generator, ModelSource, RunnerStatus, SessionStore
+from ..application.imports import Imports
+from ..application.input_files import InputFiles
+from ..application.log_check import LogCheck
+from ..application.log_reads import LogReads
+from ..application.media import Media
+from ..application.ports import Generator, ModelSource, RunnerStatus
+from ..application.reads import Reads
+from ..application.retention import Retention
 from ..application.sessions import Sessions
 from ..application.state_tokens import StateTokens
 from ..application.turns import SessionLocks, SessionTurns
 from ..domain.model import LOCAL
+from . import artifact_parts, audit_parts, session_parts
+from .artifact_cleanup import being_cleaned_up
+from .checkpointing import RegularCheckpoints
+from .environment import database_url, secret
 from .plugins import adapter_path, load_adapter
+from .retention import ScheduledRetention
 from .settings import ProviderSettings, Settings, SettingsError
 from .sweep import InterruptedTurns
 
@@ -32,8 +49,6 @@ if TYPE_CHECKING:
     from ..adapters.runners.engines import EngineSpec
     from ..adapters.runners.pool import LocalRunners
     from .http.app import Application
-
-STORES = ("sqlite", "postgres", "memory")
 
 
 def _engines(settings: Settings) -> "dict[str, EngineSpec]":
@@ -96,74 +111,7 @@ def _remote(provider: ProviderSettings) -> Any:
 def _api_key(provider: ProviderSettings) -> str | None:
     if provider.api_key_env is None:
         return None
-    return _secret(provider.api_key_env, f"Provider {provider.name!r} takes its key")
-
-
-def _secret(variable: str, who: str) -> str:
-    """What an environment variable holds; `who` begins the sentence that says it is not set."""
-    if not (value := os.environ.get(variable)):
-        raise SettingsError(detail=f"{who} from the environment variable {variable}, which is not set.")
-    return value
-
-
-def _memory_sessions() -> SessionStore:
-    from ..adapters.memory.sessions import MemorySessionStore
-
-    return MemorySessionStore()
-
-
-def _sqlite_sessions(settings: Settings) -> SessionStore:
-    from ..adapters.sessions.sqlite_store import sqlite_sessions
-
-    return sqlite_sessions(settings.data_path / "sessions", master_key=_master_key(settings))
-
-
-def _postgres_sessions(settings: Settings) -> SessionStore:
-    with _postgres_installed():
-        from ..adapters.sessions.postgres_store import postgres_sessions
-
-    folder = settings.data_path / "sessions"
-    return postgres_sessions(_database_url(settings), folder, master_key=_master_key(settings))
-
-
-@contextmanager
-def _postgres_installed() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        raise SettingsError(
-            detail="sessions.store = 'postgres' needs PostgreSQL's driver: pip install 'pluggably[postgres]'."
-        ) from error
-
-
-def _database_url(settings: Settings) -> str:
-    return _secret(settings.sessions.url_env or "", "The session store takes its connection URL")
-
-
-def _master_key(settings: Settings) -> str | None:
-    variable = settings.sessions.master_key_env
-    return _secret(variable, "The session store takes its master key") if variable else None
-
-
-def _other_sessions(settings: Settings) -> SessionStore:
-    store: SessionStore = load_adapter(settings.sessions.store, "sessions.store", STORES)(settings.data_path)
-    return store
-
-
-def _signer(settings: Settings) -> Signer:
-    from ..adapters.audit.signing import SigningKey
-
-    return SigningKey(settings.data_path / "sessions")
-
-
-def _export_formats() -> Mapping[str, Exporter]:
-    from ..adapters.audit.exporters import FORMATS
-
-    return FORMATS
-
-
-def _store_kind(settings: Settings) -> str:
-    return settings.sessions.store if settings.sessions.store in STORES else "other"
+    return secret(provider.api_key_env, f"Provider {provider.name!r} takes its key")
 
 
 def _catalog(
@@ -194,26 +142,87 @@ class Container(containers.DeclarativeContainer):
     remotes = providers.Singleton(_remotes, settings)
     generators = providers.Singleton(_generators, runners, remotes)
     session_store = providers.Selector(
-        providers.Callable(_store_kind, settings),
-        sqlite=providers.Singleton(_sqlite_sessions, settings),
-        postgres=providers.Singleton(_postgres_sessions, settings),
-        memory=providers.Singleton(_memory_sessions),
-        other=providers.Singleton(_other_sessions, settings),
+        providers.Callable(session_parts.kind, settings),
+        sqlite=providers.Singleton(session_parts.sqlite, settings),
+        postgres=providers.Singleton(session_parts.postgres, settings),
+        memory=providers.Singleton(session_parts.memory),
+        other=providers.Singleton(session_parts.other, settings),
     )
 
     model_folders = providers.Singleton(_model_folders, settings, engines)
     catalog = providers.Singleton(_catalog, settings, model_folders, runners, remotes)
     locks = providers.Singleton(SessionLocks, settings.provided.sessions.busy_wait_s)
-    sessions = providers.Singleton(
-        Sessions, store=session_store, generators=generators, catalog=catalog, locks=locks, clock=clock, new_id=new_id
+    artifact_files = providers.Singleton(artifact_parts.files, settings)
+    artifact_index = providers.Singleton(artifact_parts.index, settings)
+    workspaces = providers.Singleton(artifact_parts.workspaces, settings)
+    pictures = providers.Singleton(artifact_parts.pictures, settings)
+    egress = providers.Singleton(artifact_parts.egress, settings)
+    url_keys = providers.Singleton(artifact_parts.url_keys, settings)
+    artifacts = providers.Singleton(
+        Artifacts,
+        files=artifact_files,
+        index=artifact_index,
+        workspaces=workspaces,
+        pictures=pictures,
+        clock=clock,
+        new_id=new_id,
+        keep_for=providers.Callable(artifact_parts.keep_for, settings),
+        input_limit_bytes=settings.provided.artifacts.upload_limit_bytes,
     )
+    artifact_links = providers.Singleton(
+        ArtifactLinks,
+        files=artifact_files,
+        index=artifact_index,
+        keys=url_keys,
+        clock=clock,
+        ttl=providers.Callable(artifact_parts.url_ttl, settings),
+        threshold_bytes=settings.provided.artifacts.threshold_bytes,
+        public_url=providers.Callable(artifact_parts.public_url, settings),
+    )
+    input_files = providers.Singleton(
+        InputFiles,
+        artifacts=artifacts,
+        workspaces=workspaces,
+        pictures=pictures,
+        egress=egress,
+        limit_bytes=settings.provided.artifacts.upload_limit_bytes,
+    )
+    eraser = providers.Singleton(Eraser, store=session_store, artifacts=artifacts, generators=generators)
+    sessions = providers.Singleton(
+        Sessions, store=session_store, eraser=eraser, catalog=catalog, locks=locks, clock=clock, new_id=new_id
+    )
+    signer = providers.Singleton(audit_parts.signer, settings)
+    retention = providers.Singleton(
+        Retention,
+        store=session_store,
+        retained=session_store,
+        eraser=eraser,
+        policy=providers.Callable(session_parts.retention_policy, settings),
+        locks=locks,
+        clock=clock,
+    )
+    recorder = providers.Singleton(
+        ReadRecorder, trail=providers.Callable(session_parts.trail, session_store), clock=clock
+    )
+    reads = providers.Singleton(Reads, store=session_store, recorder=recorder)
     exports = providers.Singleton(
         Exports,
         archive=session_store,
-        signer=providers.Singleton(_signer, settings),
-        formats=providers.Callable(_export_formats),
+        recorder=recorder,
+        signer=signer,
+        formats=providers.Callable(audit_parts.export_formats),
         clock=clock,
     )
+    log = providers.Singleton(audit_parts.log, settings, session_store)
+    notes = providers.Singleton(audit_parts.notes, signer)
+    second_place = providers.Singleton(audit_parts.second_place, settings)
+    checkpoints = providers.Singleton(
+        Checkpoints, log=log, store=log, second_place=second_place, notes=notes, clock=clock
+    )
+    log_check = providers.Singleton(
+        LogCheck, log=log, claims=providers.Factory(Claims, store=log, second_place=second_place, notes=notes)
+    )
+    log_reads = providers.Singleton(LogReads, checkpoints=checkpoints, check=log_check, recorder=recorder)
     turns = providers.Singleton(
         SessionTurns,
         store=session_store,
@@ -221,10 +230,31 @@ class Container(containers.DeclarativeContainer):
         locks=locks,
         max_events=settings.provided.sessions.max_events,
     )
-    states = providers.Singleton(StateTokens, store=session_store, new_token=providers.Object(new_state_token))
-    generate = providers.Singleton(
-        Generate, catalog=catalog, generators=generators, turns=turns, states=states, clock=clock, new_id=new_id
+    media = providers.Singleton(
+        Media, artifacts=artifacts, links=artifact_links, inputs=input_files, workspaces=workspaces
     )
+    states = providers.Singleton(
+        StateTokens,
+        store=session_store,
+        new_token=providers.Object(new_state_token),
+        keep=providers.Callable(session_parts.token_life, settings),
+    )
+    generate = providers.Singleton(
+        Generate,
+        catalog=catalog,
+        generators=generators,
+        turns=turns,
+        states=states,
+        media=media,
+        clock=clock,
+        new_id=new_id,
+    )
+
+
+def _artifact_parts(container: Container) -> list[providers.Provider[Any]]:
+    """Those that hold something open."""
+    opened: list[providers.Provider[Any]] = [container.artifact_files, container.artifact_index]
+    return [*opened, container.workspaces, container.pictures, container.egress]
 
 
 @asynccontextmanager
@@ -234,8 +264,16 @@ async def running(container: Container) -> AsyncIterator[None]:
         stack.push_async_callback(container.session_store().close)
         for generator in container.generators().values():
             stack.push_async_callback(generator.close)
+        every_s = container.settings().audit.checkpoint_every_s
+        await stack.enter_async_context(RegularCheckpoints(container.checkpoints()).being_made(every_s))
+        for part in _artifact_parts(container):
+            stack.push_async_callback(part().close)
+        await container.artifact_files().open()
         await stack.enter_async_context(InterruptedTurns(container.sessions()).being_ended())
+        await stack.enter_async_context(being_cleaned_up(container.artifacts()))
         await container.catalog().refresh()
+        retention = ScheduledRetention(container.retention(), container.new_id())
+        await stack.enter_async_context(retention.being_carried_out(container.settings().sessions.retention_every_s))
         yield
 
 
@@ -262,10 +300,16 @@ def create_service(settings: Settings) -> Service:
         sessions=container.sessions(),
         catalog=container.catalog(),
         exports=container.exports(),
+        retention=container.retention(),
+        reads=container.reads(),
+        log_reads=container.log_reads(),
+        artifacts=container.artifacts(),
+        artifact_links=container.artifact_links(),
     )
     options = HttpOptions(
         body_limit_bytes=settings.server.body_limit_bytes,
         json_depth=settings.server.json_depth,
+        upload_limit_bytes=settings.artifacts.upload_limit_bytes,
         access_log=settings.server.access_log,
     )
     return Service(create_app(services, options, lambda: running(container)), container.catalog())
@@ -286,20 +330,28 @@ def migrate_sessions(settings: Settings) -> Sequence[str]:
     Raises:
         GatewayError: the database cannot be reached, or a newer version migrated it.
     """
-    if _store_kind(settings) != "postgres":
+    if session_parts.kind(settings) != "postgres":
         return ()
-    with _postgres_installed():
+    with session_parts.postgres_installed():
         from ..adapters.sessions.postgres_store import migrate
 
-    return migrate(_database_url(settings))
+    return migrate(database_url(settings))
 
 
-def open_export_reader() -> ExportReader:
-    """What checks an export and folds its events, without the service and without settings."""
-    from ..adapters.audit import verifier
-    from ..adapters.sessions.mapper import read_record
+@asynccontextmanager
+async def open_imports(settings: Settings) -> AsyncIterator[Imports]:
+    """What brings sessions into the configured store, which is opened for it: on SQLite no service may run.
 
-    return ExportReader(file=verifier, read=read_record)
+    Raises:
+        GatewayError: the store cannot be opened, is in use, or would forget them at once.
+    """
+    if session_parts.kind(settings) == "memory":
+        raise SettingsError(detail="sessions.store = 'memory' forgets everything at once: nothing can be imported.")
+    store: Any = Container(settings=settings).session_store()
+    try:
+        yield Imports(reader=audit_parts.open_export_reader(), store=store)
+    finally:
+        await store.close()
 
 
 def open_downloads(settings: Settings, into: Path | None = None) -> Downloads:

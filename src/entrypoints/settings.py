@@ -12,12 +12,14 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from attrs import define, evolve, field, frozen
 
 from ..domain.errors import GatewayError, InvalidRequest, Violation
 from ..domain.model import LOCAL, Modality
 from ..domain.parameters import Field
+from .artifact_settings import ArtifactSettings
 from .structuring import structure
 
 PREFIX = "PLUGGABLY_"
@@ -108,7 +110,7 @@ class RunnerSettings:
 
 @frozen(kw_only=True)
 class SessionSettings:
-    """Where sessions are kept."""
+    """Where sessions are kept, and how long."""
 
     store: Annotated[
         str,
@@ -138,6 +140,52 @@ class SessionSettings:
     max_events: Annotated[
         int, Field("How many events a session may have; then it goes on in another one.", 10, 1_000_000)
     ] = 10_000
+    audit_days: Annotated[
+        int,
+        Field(
+            "A session that was closed so long ago is erased, unless it is on hold; 0: at once, -1: never.",
+            -1,
+            36_500,
+            unit="days",
+        ),
+    ] = 184
+    token_days: Annotated[
+        int,
+        Field(
+            "How long the state tokens of a closed session are kept, at most as long as it; 0: not at all.",
+            0,
+            36_500,
+            unit="days",
+        ),
+    ] = 184
+    retention_every_s: Annotated[
+        int,
+        Field("How often is looked for what was kept long enough; 0: only on demand.", 0, 604_800, unit="seconds"),
+    ] = 3_600
+
+
+@frozen(kw_only=True)
+class AuditSettings:
+    """What is signed of the log of all events, and where that is kept."""
+
+    checkpoint_every_s: Annotated[
+        float, Field("How often a checkpoint is made of a log that has grown.", 1, 86_400, unit="seconds")
+    ] = 60.0
+    checkpoints_folder: Annotated[
+        str | None,
+        Field(
+            "The second place of checkpoints, best on another disk or host; absent: audit in the data folder.",
+            examples=("/mnt/worm/pluggably",),
+        ),
+    ] = None
+    signing_key_env: Annotated[
+        str | None,
+        Field(
+            "Name of the environment variable that holds the signing key (64 hexadecimal digits), which hosts on one "
+            "database share; absent: the file sessions/signing.key in the data folder.",
+            examples=("AUDIT_SIGNING_KEY",),
+        ),
+    ] = None
 
 
 @frozen(kw_only=True)
@@ -175,6 +223,8 @@ class Settings:
     models: ModelSettings = ModelSettings()
     runners: RunnerSettings = RunnerSettings()
     sessions: SessionSettings = SessionSettings()
+    audit: AuditSettings = AuditSettings()
+    artifacts: ArtifactSettings = ArtifactSettings()  # noqa: RUF009 - frozen
     providers: tuple[ProviderSettings, ...] = ()
     logging: LoggingSettings = LoggingSettings()
 
@@ -189,6 +239,12 @@ class Settings:
         if self.models.folders is None:
             return (self.data_path / "models",)
         return tuple(Path(folder).expanduser().resolve() for folder in self.models.folders)
+
+    @property
+    def checkpoints_folder(self) -> Path:
+        """The second place of checkpoints, absolute; `audit` in the data folder unless another is named."""
+        folder = self.audit.checkpoints_folder
+        return Path(folder).expanduser().resolve() if folder else self.data_path / "audit"
 
 
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -214,6 +270,8 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
         ) from error
     _check_providers(settings)
     _check_sessions(settings.sessions)
+    _check_variables(settings.audit, "audit", "signing_key_env")
+    _check_artifacts(settings.artifacts)
     return settings
 
 
@@ -289,15 +347,39 @@ def _check_providers(settings: Settings) -> None:
         raise SettingsError(detail=f"Providers need names of their own: {what}.")
 
 
-def _check_sessions(sessions: SessionSettings) -> None:
+def _check_variables(section: object, table: str, *keys: str) -> None:
     """What is wrong is not repeated: it may be the secret itself."""
-    for key in ("url_env", "master_key_env"):
-        if not re.fullmatch(r"[A-Za-z_]\w*", getattr(sessions, key) or "_", re.ASCII):
+    for key in keys:
+        if not re.fullmatch(r"[A-Za-z_]\w*", getattr(section, key) or "_", re.ASCII):
             raise SettingsError(
-                detail=f"sessions.{key} must be the name of an environment variable. What it holds does not stand here."
+                detail=f"{table}.{key} must be the name of an environment variable. What it holds does not stand here."
             )
+
+
+def _check_sessions(sessions: SessionSettings) -> None:
+    _check_variables(sessions, "sessions", "url_env", "master_key_env")
     if sessions.store == "postgres" and sessions.url_env is None:
         raise SettingsError(
             detail="sessions.store = 'postgres' needs sessions.url_env: the name of the environment variable that "
             "holds the connection URL."
         )
+
+
+def _check_artifacts(artifacts: ArtifactSettings) -> None:
+    _check_variables(artifacts, "artifacts", "url_keys_env", "s3_access_key_env", "s3_secret_key_env")
+    if artifacts.store == "s3" and not (artifacts.s3_endpoint and artifacts.s3_bucket):
+        raise SettingsError(detail="artifacts.store = 's3' needs artifacts.s3_endpoint and artifacts.s3_bucket.")
+    for key in ("public_url", "s3_endpoint", "s3_public_endpoint"):
+        _check_url(getattr(artifacts, key), f"artifacts.{key}", path=key == "public_url")
+    for origin in artifacts.fetch_private_origins:
+        _check_url(origin, "artifacts.fetch_private_origins", path=False)
+
+
+def _check_url(url: str | None, key: str, *, path: bool) -> None:
+    try:
+        found = urlsplit(url or "http://x")
+        whole = found.scheme in ("http", "https") and found.hostname and "@" not in found.netloc
+    except ValueError:
+        whole = False
+    if not whole or found.query or found.fragment or (found.path.strip("/") and not path):
+        raise SettingsError(detail=f"{key} must be like https://example.com, without anything behind the host or port.")

@@ -3,7 +3,6 @@
 With several processes on one database, the one that died may never come back, and its sessions would be busy for ever.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,7 +10,7 @@ import structlog
 from attrs import define, field
 
 from ..application.sessions import Sessions
-from ..domain.errors import GatewayError
+from .periodic import repeated
 
 SWEEP_S = 5.0
 
@@ -33,12 +32,8 @@ class InterruptedTurns:
             GatewayError: the store failed at the beginning; later on it may, and is asked again.
         """
         await self._sweep()
-        task = asyncio.create_task(self._keep_sweeping(every_s))
-        try:
+        async with repeated(self._sweep, every_s, failed="sessions.sweep_failed"):
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
 
     async def _sweep(self) -> None:
         sweep = await self.sessions.end_interrupted_turns()
@@ -46,11 +41,3 @@ class InterruptedTurns:
             if session_id not in self._told:
                 self._told.add(session_id)
                 _log.error("session.unreadable", session=session_id, error=str(error))
-
-    async def _keep_sweeping(self, every_s: float) -> None:
-        while True:
-            await asyncio.sleep(every_s)
-            try:
-                await self._sweep()
-            except GatewayError as error:
-                _log.warning("sessions.sweep_failed", error=str(error))

@@ -5,10 +5,11 @@ import itertools
 from collections.abc import Awaitable, Callable
 
 import pytest
+from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pluggably.application.ports import SessionCursor, SessionQuery, SessionStore
+from pluggably.application.ports import Provenance, SessionCursor, SessionQuery, SessionStore
 from pluggably.domain.errors import IdempotencyInProgress, NotFound, SessionErased, VersionConflict
 from pluggably.domain.generation import BackendState, Message, Role
 from pluggably.domain.idempotency import IdempotencyKey, KeyUse
@@ -181,6 +182,15 @@ class SessionStoreContract:
             with pytest.raises(NotFound):
                 await look
 
+    async def test_it_is_known_whose_a_session_is_and_was(self, store):
+        session = await a_stored_session(store, owner="bob")
+        assert await store.owner("ses_a") == "bob"
+        await store.erase(session, *erase(session, at=NOON), ALICE)
+        assert await store.owner("ses_a") == "bob"
+        for nobody in ("ses_x", "audit"):
+            with pytest.raises(NotFound):
+                await store.owner(nobody)
+
     # ── History and its chain ─────────────────────────────────────────────────────────────────────────────────────
 
     async def test_the_history_says_who_did_what_and_in_which_request(self, store):
@@ -212,6 +222,31 @@ class SessionStoreContract:
         found = await store.verify(session.id)
         assert (found.valid, found.events, found.broken_at) == (True, session.version, None)
         assert found.head == (await store.history(session.id))[-1].hash
+
+    # ── Streams that come from elsewhere ──────────────────────────────────────────────────────────────────────────
+
+    async def test_a_stream_is_restored_with_the_author_of_each_event(self, store):
+        session = await a_stored_session(store, "ses_a", title="Trip", metadata={"k": "v"})
+        bob = Provenance(actor="bob", method="jwt", request_id="req_2", causation_id="evt_a_0000001")
+        session = await store.append(session, ask(session), bob)
+        recorded = await store.history("ses_a")
+        restored = await store.restore("ses_b", recorded)
+        assert evolve(restored, id="ses_a") == session
+        assert await store.load("ses_b") == restored
+        assert [it.provenance for it in await store.history("ses_b")] == [ALICE, bob]
+        assert (await store.verify("ses_b")).valid
+        found = (await store.find(SessionQuery(owner="alice", metadata={"k": "v"}))).sessions
+        assert {(it.id, it.title, it.version) for it in found} == {("ses_a", "Trip", 2), ("ses_b", "Trip", 2)}
+        assert (await store.append(restored, fail(restored), ALICE)).version == 3
+
+    async def test_a_stream_is_restored_only_where_there_is_and_was_none(self, store):
+        session = await a_stored_session(store, "ses_a")
+        recorded = await store.history("ses_a")
+        with pytest.raises(VersionConflict):
+            await store.restore("ses_a", recorded)
+        await store.erase(session, *erase(session, at=NOON), ALICE)
+        with pytest.raises(SessionErased):
+            await store.restore("ses_a", recorded)
 
     # ── The list ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -4,10 +4,12 @@ import pytest
 
 from pluggably.adapters.memory.sessions import MemorySessionStore
 
+from .audit_trail import AuditTrailContract
+from .retention_store import RetentionStoreContract
 from .session_store import SessionStoreContract
 
 
-class TestMemorySessionStore(SessionStoreContract):
+class TestMemorySessionStore(SessionStoreContract, RetentionStoreContract, AuditTrailContract):
     @pytest.fixture
     def store(self) -> MemorySessionStore:
         return MemorySessionStore()

@@ -4,10 +4,12 @@ import pytest
 
 from pluggably.adapters.sessions.postgres_store import postgres_sessions
 
+from .audit_trail import AuditTrailContract
+from .retention_store import RetentionStoreContract
 from .session_store import SessionStoreContract
 
 
-class TestPostgresSessions(SessionStoreContract):
+class TestPostgresSessions(SessionStoreContract, RetentionStoreContract, AuditTrailContract):
     @pytest.fixture
     def stores(self, database, tmp_path):
         return [postgres_sessions(database, tmp_path)]

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from openai import BadRequestError, OpenAI
 
-from tests.integration.service import Service
+from tests.integration.service import Service, a_long_answer
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +152,7 @@ def test_no_model_process_listens_on_a_port(service, http):
 
 
 def test_a_killed_model_process_fails_its_request_and_the_next_one_loads_it_again(service, http):
-    with http.stream(
-        "POST", "/generations/text", json={"model": MODEL, "input": "Count to a thousand.", "stream": True}
-    ) as response:
+    with http.stream("POST", "/generations/text", json=a_long_answer(MODEL)) as response:
         lines = response.iter_lines()
         while not next(lines).startswith("event: delta"):
             pass
@@ -168,8 +166,7 @@ def test_a_killed_model_process_fails_its_request_and_the_next_one_loads_it_agai
 
 def test_a_client_that_leaves_mid_stream_stops_the_model(service, http):
     session = http.post("/sessions", json={}).json()["id"]
-    body = {"model": MODEL, "input": "Count to a thousand.", "stream": True, "session_id": session}
-    with http.stream("POST", "/generations/text", json=body) as response:
+    with http.stream("POST", "/generations/text", json=a_long_answer(MODEL, session_id=session)) as response:
         for line in response.iter_lines():
             if line.startswith("event: delta"):
                 break
@@ -184,8 +181,7 @@ def test_kill_nine_amid_streaming_loses_no_acknowledged_event(tmp_path, demo_ggu
     with httpx.Client(base_url=f"{service.url}/v1", timeout=60) as http:
         session = http.post("/sessions", json={"title": "durable"}).json()["id"]
         done = ask(http, session_id=session, parameters={"max_tokens": 8}).json()
-        body = {"model": MODEL, "input": "Count to a thousand.", "stream": True, "session_id": session}
-        with http.stream("POST", "/generations/text", json=body) as response:
+        with http.stream("POST", "/generations/text", json=a_long_answer(MODEL, session_id=session)) as response:
             lines = response.iter_lines()  # kept: letting go of it would close the connection before the kill
             while not next(lines).startswith("event: delta"):
                 pass

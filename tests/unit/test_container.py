@@ -1,10 +1,13 @@
 """Adapters are chosen by configuration: the built-in ones by name, others by dotted path or entry point."""
 
 import pytest
+from dependency_injector import providers
 
+from pluggably.adapters.memory.artifacts import MemoryArtifactIndex
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.providers.openai import OpenAIProvider
 from pluggably.adapters.sessions.store import EventSessionStore
+from pluggably.domain.retention import RetentionPolicy
 from pluggably.entrypoints.container import Container
 from pluggably.entrypoints.settings import SettingsError, load_settings
 
@@ -14,6 +17,13 @@ class FolderlessStore(MemorySessionStore):
 
     def __init__(self, folder):
         super().__init__()
+        self.folder = folder
+
+
+class TraillessStore:
+    """A store that keeps no audit trail."""
+
+    def __init__(self, folder):
         self.folder = folder
 
 
@@ -29,10 +39,14 @@ PROVIDER = '[[providers]]\nname = "echo"\nbase_url = "http://127.0.0.1:1"\nmodel
 
 @pytest.fixture
 def container(tmp_path):
+    """Containers by their settings; their artifacts are in memory, where nothing has to be closed."""
+
     def of(text="", **environ):
         file = tmp_path / "pluggably.toml"
         file.write_text(f'data_dir = "{tmp_path}"\n{text}')
-        return Container(settings=load_settings(file, environ))
+        made = Container(settings=load_settings(file, environ))
+        made.artifact_index.override(providers.Singleton(MemoryArtifactIndex))
+        return made
 
     return of
 
@@ -47,6 +61,24 @@ async def test_sqlite_is_the_default_store_and_memory_can_be_chosen(container):
 def test_a_store_from_outside_is_given_the_data_folder(container, tmp_path):
     store = container(f'[sessions]\nstore = "{__name__}:FolderlessStore"').session_store()
     assert store.folder == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "policy"),
+    [
+        ("", RetentionPolicy(audit_days=184, token_days=184)),
+        ("audit_days = 0\ntoken_days = 7", RetentionPolicy(audit_days=0, token_days=7)),
+        ("audit_days = -1", RetentionPolicy(audit_days=None)),
+    ],
+    ids=["default", "days", "for ever"],
+)
+def test_how_long_sessions_are_kept_is_a_setting(container, text, policy):
+    assert container(f'[sessions]\nstore = "memory"\n{text}').retention().policy == policy
+
+
+def test_a_store_without_an_audit_trail_is_refused_before_anything_is_read(container):
+    with pytest.raises(SettingsError, match="no audit trail"):
+        container(f'[sessions]\nstore = "{__name__}:TraillessStore"').reads()
 
 
 def test_a_provider_of_a_known_kind_is_built(container):

@@ -25,6 +25,23 @@ def test_a_secret_where_a_name_belongs_is_refused_without_being_shown(settings, 
     assert "hunter2" not in str(refused.value)
 
 
+def test_a_signing_key_where_a_name_belongs_is_refused_without_being_shown(tmp_path):
+    (tmp_path / "pluggably.toml").write_text('[audit]\nsigning_key_env = "0123abcd-hunter2"')
+    with pytest.raises(SettingsError, match=r"audit\.signing_key_env must be the name") as refused:
+        load_settings(tmp_path / "pluggably.toml", {})
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_signing_key_comes_from_the_environment(tmp_path, monkeypatch):
+    (tmp_path / "pluggably.toml").write_text(f'data_dir = "{tmp_path}"\n[audit]\nsigning_key_env = "SIGNING"')
+    settings = load_settings(tmp_path / "pluggably.toml", {})
+    with pytest.raises(SettingsError, match="SIGNING, which is not set"):
+        Container(settings=settings).signer()
+    monkeypatch.setenv("SIGNING", "00" * 32)
+    assert Container(settings=settings).signer().public_key().id == "139e3940e64b5491"
+    assert not (tmp_path / "sessions").exists()
+
+
 def test_postgres_needs_to_be_told_where_its_url_is(settings):
     with pytest.raises(SettingsError, match=r"needs sessions\.url_env"):
         settings(store="postgres")

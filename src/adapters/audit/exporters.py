@@ -10,31 +10,59 @@ from typing import Any
 
 import msgspec
 
-from ...application.audit import EventRecord, Exporter, PublicKey, SessionRecord, Signer
+from ...application.audit import EventRecord, Exporter, PublicKey, Signer, StreamHead
 from .lines import FORMAT, KeyLine, Manifest, Seal, SessionLine, signed_message, to_base64, to_envelope, write
 
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
-def export_lines(sessions: Sequence[SessionRecord], *, signer: Signer, exported_at: datetime) -> bytes:
-    """Sessions as `pluggably.audit.v1`, which can be checked without the gateway."""
-    events = [event for session in sessions for event in session.events]
-    manifest = _manifest(sessions, signer.public_key(), exported_at)
-    lines = b"".join([write(manifest), *(write(to_envelope(event)) for event in events)])
-    digest = sha256(lines).hexdigest()
-    signature = to_base64(signer.sign(signed_message(digest)))
-    return lines + write(Seal(events=len(events), sha256=digest, signature=signature))
+class SignedLines:
+    """Implements `ExportWriter`: `pluggably.audit.v1`, which can be checked without the gateway."""
+
+    def __init__(self, *, signer: Signer, exported_at: datetime) -> None:
+        """`signer` signs the end, and is named at the beginning."""
+        self._signer, self._exported_at = signer, exported_at
+        self._digest, self._events = sha256(), 0
+
+    def opening(self, streams: Sequence[StreamHead]) -> bytes:
+        """The manifest."""
+        return self._digested(write(_manifest(streams, self._signer.public_key(), self._exported_at)))
+
+    def events(self, events: Sequence[EventRecord]) -> bytes:
+        """An envelope for each."""
+        self._events += len(events)
+        return self._digested(b"".join([write(to_envelope(it)) for it in events]))
+
+    def ending(self) -> bytes:
+        """The seal."""
+        digest = self._digest.hexdigest()
+        signature = to_base64(self._signer.sign(signed_message(digest)))
+        return write(Seal(events=self._events, sha256=digest, signature=signature))
+
+    def _digested(self, lines: bytes) -> bytes:
+        self._digest.update(lines)
+        return lines
 
 
-def export_cloudevents(
-    sessions: Sequence[SessionRecord],
-    *,
-    signer: Signer,
-    exported_at: datetime,  # noqa: ARG001 - the port's; a CloudEvent has no place for it
-) -> bytes:
-    """Sessions as CloudEvents 1.0, one a line."""
-    source = origin(signer.public_key())
-    return _encoder.encode_lines([cloudevent(event, source) for session in sessions for event in session.events])
+class CloudEvents:
+    """Implements `ExportWriter`: CloudEvents 1.0, one a line, with nothing before or after them."""
+
+    def __init__(self, *, signer: Signer, exported_at: datetime) -> None:  # noqa: ARG002 - has no place in them
+        """`signer` is the gateway that the events come from."""
+        self._signer, self._source = signer, ""
+
+    def opening(self, streams: Sequence[StreamHead]) -> bytes:  # noqa: ARG002 - the port's
+        """Nothing."""
+        self._source = origin(self._signer.public_key())
+        return b""
+
+    def events(self, events: Sequence[EventRecord]) -> bytes:
+        """An object for each."""
+        return _encoder.encode_lines([cloudevent(it, self._source) for it in events])
+
+    def ending(self) -> bytes:
+        """Nothing."""
+        return b""
 
 
 def origin(key: PublicKey) -> str:
@@ -64,23 +92,15 @@ def cloudevent(record: EventRecord, source: str) -> dict[str, Any]:
     } | {name: value for name, value in optional.items() if value}
 
 
-FORMATS: dict[str, Exporter] = {"jsonl": export_lines, "cloudevents": export_cloudevents}
+FORMATS: dict[str, Exporter] = {"jsonl": SignedLines, "cloudevents": CloudEvents}
 
 
-def _manifest(sessions: Sequence[SessionRecord], key: PublicKey, exported_at: datetime) -> Manifest:
+def _manifest(streams: Sequence[StreamHead], key: PublicKey, exported_at: datetime) -> Manifest:
     return Manifest(
         format=FORMAT,
         origin=origin(key),
         exported_at=exported_at.isoformat(),
-        events=sum(len(it.events) for it in sessions),
-        sessions=[
-            SessionLine(
-                id=it.id,
-                events=len(it.events),
-                head=it.events[-1].hash if it.events else "",
-                erased=all(event.values is None for event in it.events),
-            )
-            for it in sessions
-        ],
+        events=sum(it.events for it in streams),
+        sessions=[SessionLine(id=it.id, events=it.events, head=it.head, erased=it.erased) for it in streams],
         key=KeyLine(algorithm="Ed25519", id=key.id, public=to_base64(key.raw)),
     )

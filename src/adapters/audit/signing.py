@@ -1,10 +1,13 @@
 """The gateway's signing key: Ed25519 (RFC 8032), 32 bytes in `signing.key`, which only its owner may read.
 
+Or a value that hosts share: those on one database need the same key, to go on from each other's checkpoints.
+
 Its id is the first 16 hex digits of the sha256 over the raw public key. What it cannot do: be replaced by another one
 while exports under the first are still to be checked; keep the old public key for that.
 """
 
 import os
+import re
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -23,11 +26,11 @@ _KEY_BYTES = 32
 class SigningKey:
     """Implements `Signer`. Blocking; for several threads, and several processes on one folder."""
 
-    def __init__(self, folder: Path) -> None:
-        """The key is in `folder`; both are made at the first use."""
+    def __init__(self, folder: Path, *, seed: bytes | None = None) -> None:
+        """The key is `seed`, 32 bytes, or in `folder`; both the file and the folder are made at the first use."""
         self._folder = folder
         self._lock = Lock()
-        self._private: Ed25519PrivateKey | None = None
+        self._private = Ed25519PrivateKey.from_private_bytes(seed) if seed else None
 
     def public_key(self) -> PublicKey:
         """The public half."""
@@ -43,6 +46,19 @@ class SigningKey:
             if self._private is None:
                 self._private = Ed25519PrivateKey.from_private_bytes(_seed(self._folder / "signing.key"))
             return self._private
+
+
+def seed_of(value: str) -> bytes:
+    """The key that is written as 64 hexadecimal digits, as `openssl rand -hex 32` prints one.
+
+    Raises:
+        GatewayError: the value is something else.
+    """
+    if not re.fullmatch(rf"[0-9a-fA-F]{{{2 * _KEY_BYTES}}}", value):
+        raise GatewayError(
+            detail=f"The signing key must be {2 * _KEY_BYTES} hexadecimal digits: make one with `openssl rand -hex 32`."
+        )
+    return bytes.fromhex(value)
 
 
 def key_id(public: bytes) -> str:

@@ -4,14 +4,15 @@ It reads one line after the other and stops at the first that is wrong. What it 
 after the export was made, or whether an older export was handed over; compare `exported_at` and the head for that.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
+from itertools import islice
 from typing import TypeVar
 
 import msgspec
 from attrs import define, evolve, field
 
-from ...application.audit import EventRecord, Examination, Fault, PublicKey
+from ...application.audit import EventRecord, Examination, ExportedStream, Fault, PublicKey
 from .exporters import origin
 from .lines import (
     FORMAT,
@@ -45,10 +46,13 @@ def examine(lines: Iterable[bytes], *, trusted: bytes | None = None) -> Examinat
     return check.found
 
 
-def records(lines: Sequence[bytes]) -> Iterator[EventRecord]:
-    """The events of an export that was found whole."""
-    for line in lines[1:-1]:
-        yield to_record(msgspec.json.decode(line, type=Envelope))
+def streams(lines: Iterable[bytes]) -> Iterator[ExportedStream]:
+    """The streams of an export that was found whole, one after the other."""
+    rest = iter(lines)
+    manifest = msgspec.json.decode(next(rest), type=Manifest)
+    for it in manifest.sessions:
+        envelopes = (msgspec.json.decode(line, type=Envelope) for line in islice(rest, it.events))
+        yield ExportedStream(id=it.id, erased=it.erased, events=tuple(map(to_record, envelopes)))
 
 
 class _Wrong(Exception):

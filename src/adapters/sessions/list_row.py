@@ -1,6 +1,6 @@
 """A session's row in the list: written in the transaction that stores its events, so that the list never lags.
 
-The title and the metadata are content: they are sealed with the session's key, and gone with it.
+The title, the metadata and the reason of a hold are content: they are sealed with the session's key, and gone with it.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -47,7 +47,7 @@ def to_row(session: Session, *, tip: str, key: bytes, active_by: str | None) -> 
     """The row of a session that has been opened; `active_by` is of no account while no turn runs."""
     if session.created_at is None or session.last_activity_at is None:
         raise GatewayError(detail=f"The first event of session {session.id} does not open it.")
-    content = _JSON.encode({"title": session.title, "metadata": dict(session.metadata)})
+    content = _JSON.encode({"title": session.title, "metadata": dict(session.metadata), "hold": session.hold})
     return ListRow(
         id=session.id,
         owner=session.owner,
@@ -96,11 +96,17 @@ def to_summary(row: ListRow, *, key: bytes) -> SessionSummary:
         turns=row.turns,
         modalities=tuple(Modality(name) for name in row.modalities.split(",") if name),
         metadata=content["metadata"],
-        created_at=_1970 + timedelta(microseconds=row.created_at),
-        last_activity_at=_1970 + timedelta(microseconds=row.last_activity_at),
+        created_at=from_microseconds(row.created_at),
+        last_activity_at=from_microseconds(row.last_activity_at),
+        hold=content.get("hold"),  # which rows of early versions do not have
     )
 
 
 def microseconds(moment: datetime) -> int:
     """Exact microseconds since 1970."""
     return (moment - _1970) // timedelta(microseconds=1)
+
+
+def from_microseconds(count: int) -> datetime:
+    """The time so many microseconds after the beginning of 1970, in UTC."""
+    return _1970 + timedelta(microseconds=count)

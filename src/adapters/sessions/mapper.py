@@ -22,8 +22,9 @@ A chain alone does not show that its end was cut off, or that all of it was made
 import os
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
 from attrs import asdict, frozen
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -33,41 +34,68 @@ from ...application.audit import EventRecord
 from ...application.ports import Provenance, RecordedEvent
 from ...domain.errors import GatewayError
 from ...domain.session import SessionEvent
+from . import topics
 from .canonical_json import CanonicalJson
 from .keyring import seal, unseal
-from .topics import from_stored, to_stored
+from .topics import Values, from_stored
 
 _FORMAT = b"\x02"
 _WITHOUT_SALT = b"\x01"
-_HASH_BYTES, _LENGTH_BYTES, _SALT_BYTES = 32, 4, 16
-_HEADER_AT = _HASH_BYTES + len(_FORMAT) + _LENGTH_BYTES
+_FORMATS = (_FORMAT, _WITHOUT_SALT)
+HASH_BYTES, _LENGTH_BYTES, _SALT_BYTES = 32, 4, 16
+_FORMAT_AT, _LENGTH_AT = HASH_BYTES, HASH_BYTES + len(_FORMAT)
+_HEADER_AT = _LENGTH_AT + _LENGTH_BYTES
 _JSON = CanonicalJson()
+
+E = TypeVar("E")
+
+
+class _Link(msgspec.Struct):
+    """Of a header, what the chain is made of."""
+
+    previous_hash: str
+
+
+_read_link = msgspec.json.Decoder(_Link).decode
+_encode = msgspec.json.Encoder().encode
 
 
 @frozen(kw_only=True)
-class ChainedEvent:
+class ChainedEvent(Generic[E]):
     """An event in its place in a stream; the library asks for the first two names."""
 
     originator_id: str
     originator_version: int
-    event: SessionEvent
+    event: E
     event_id: str
     provenance: Provenance
     recorded_at: datetime
     previous_hash: str
 
 
-class SessionMapper(Mapper[str]):
-    """Maps the events of one session, with its key."""
+class Topics(Protocol[E]):
+    """How the events of a kind of stream are named and written."""
 
-    def __init__(self, key: bytes) -> None:
+    def to_stored(self, event: E, /) -> tuple[str, Values]:
+        """The topic and the values of an event."""
+        ...
+
+    def from_stored(self, topic: str, values: Values, /) -> E:
+        """The event; raises GatewayError if it is not known."""
+        ...
+
+
+class StreamMapper(Mapper[str], Generic[E]):
+    """Maps the events of one stream, with its key."""
+
+    def __init__(self, key: bytes, topics: Topics[E]) -> None:
         """`key` has 32 bytes."""
         super().__init__(transcoder=_JSON)
-        self._sealer = AESGCM(key)
+        self._sealer, self._topics = AESGCM(key), topics
 
-    def to_stored_event(self, chained: ChainedEvent) -> StoredEvent:  # type: ignore[override]  # ours, not any
+    def to_stored_event(self, chained: ChainedEvent[E]) -> StoredEvent:  # type: ignore[override]  # ours, not any
         """Seal an event and link it to the one before."""
-        topic, values = to_stored(chained.event)
+        topic, values = self._topics.to_stored(chained.event)
         place = _place(chained.originator_id, chained.originator_version, topic)
         content = os.urandom(_SALT_BYTES) + self.transcoder.encode(values)
         header = _header(chained, content_digest=sha256(content).hexdigest())
@@ -80,20 +108,19 @@ class SessionMapper(Mapper[str]):
             state=sha256(place + body).digest() + body,
         )
 
-    def to_domain_event(self, stored: StoredEvent) -> ChainedEvent:
+    def to_domain_event(self, stored: StoredEvent) -> ChainedEvent[E]:
         """Unseal an event, with who caused it and when; raises as `to_event`."""
         state, _, values = self._unsealed(stored)
-        return _chained(
-            stored, self.transcoder.decode(state.header), from_stored(stored.topic, self.transcoder.decode(values))
-        )
+        event = self._topics.from_stored(stored.topic, self.transcoder.decode(values))
+        return _chained(stored, self.transcoder.decode(state.header), event)
 
-    def to_event(self, stored: StoredEvent) -> SessionEvent:
+    def to_event(self, stored: StoredEvent) -> E:
         """Unseal an event alone, which is all that a fold needs.
 
         Raises:
             GatewayError: it was altered since it was stored, or a newer version of the gateway wrote it.
         """
-        return from_stored(stored.topic, self.transcoder.decode(self._unsealed(stored)[2]))
+        return self._topics.from_stored(stored.topic, self.transcoder.decode(self._unsealed(stored)[2]))
 
     def to_content(self, stored: StoredEvent) -> tuple[bytes, bytes]:
         """Unseal an event's salt, empty in format 1, and its values as they were stored; raises as `to_event`."""
@@ -110,6 +137,14 @@ class SessionMapper(Mapper[str]):
                 detail=f"Event {version} of session {session_id} is not as it was stored: verify the session."
             ) from exc
         return state, content[: state.salt_bytes], content[state.salt_bytes :]
+
+
+class SessionMapper(StreamMapper[SessionEvent]):
+    """Maps the events of one session."""
+
+    def __init__(self, key: bytes) -> None:
+        """`key` has 32 bytes."""
+        super().__init__(key, topics)
 
 
 def record(stored: StoredEvent, mapper: SessionMapper | None) -> EventRecord:
@@ -137,12 +172,28 @@ def record(stored: StoredEvent, mapper: SessionMapper | None) -> EventRecord:
     )
 
 
-def read_record(record: EventRecord) -> SessionEvent:
+def read_record(record: EventRecord) -> RecordedEvent:
     """The event of a record that shows its values; raises GatewayError for one that is not known here."""
-    return from_stored(record.topic, _JSON.decode(record.values or b"{}"))
+    event = from_stored(record.topic, _JSON.decode(record.values or b"{}"))
+    try:
+        header = _JSON.decode(record.header)
+        return RecordedEvent(
+            id=header["event_id"],
+            session_id=record.session_id,
+            version=record.version,
+            event=event,
+            provenance=Provenance(**header["provenance"]),
+            recorded_at=datetime.fromisoformat(header["recorded_at"]),
+            previous_hash=header["previous_hash"],
+            hash=record.hash,
+        )
+    except (ValueError, TypeError, KeyError) as exc:
+        raise GatewayError(
+            detail=f"The header of event {record.version} of session {record.session_id} is not known here."
+        ) from exc
 
 
-def recorded(chained: ChainedEvent, stored: StoredEvent) -> RecordedEvent:
+def recorded(chained: ChainedEvent[SessionEvent], stored: StoredEvent) -> RecordedEvent:
     """The event as an auditor sees it."""
     return RecordedEvent(
         id=chained.event_id,
@@ -158,25 +209,29 @@ def recorded(chained: ChainedEvent, stored: StoredEvent) -> RecordedEvent:
 
 def hash_of(stored: StoredEvent) -> str:
     """The hash that the event was stored with."""
-    return stored.state[:_HASH_BYTES].hex()
+    return stored.state[:HASH_BYTES].hex()
 
 
 def is_intact(stored: StoredEvent, previous_hash: str) -> bool:
     """Whether the stored bytes are those that were hashed, and follow the event with that hash; needs no key."""
+    return linked_to(str(stored.originator_id), stored.originator_version, stored.topic, stored.state) == previous_hash
+
+
+def linked_to(session_id: str, version: int, topic: str, state: bytes) -> str | None:
+    """The hash that the event names as that of the one before, if the stored bytes are those that were hashed."""
     try:
-        links_to = _JSON.decode(_split(stored.state).header)["previous_hash"]
-        place = _place(str(stored.originator_id), stored.originator_version, stored.topic)
-    except (ValueError, TypeError, KeyError):
-        return False
-    computed = sha256(place + stored.state[_HASH_BYTES:]).hexdigest()
-    return bool(computed == hash_of(stored) and links_to == previous_hash)
+        previous_hash = _read_link(state[_HEADER_AT : _header_ends(state)]).previous_hash
+        computed = sha256(_place(session_id, version, topic) + state[HASH_BYTES:]).digest()
+    except (ValueError, TypeError):
+        return None
+    return previous_hash if computed == state[:HASH_BYTES] else None
 
 
 def _place(session_id: str, version: int, topic: str) -> bytes:
-    return _JSON.encode([session_id, version, topic])
+    return _encode((session_id, version, topic))
 
 
-def _header(chained: ChainedEvent, *, content_digest: str) -> bytes:
+def _header(chained: ChainedEvent[Any], *, content_digest: str) -> bytes:
     return _JSON.encode(
         {
             "event_id": chained.event_id,
@@ -200,14 +255,17 @@ class _State:
 
 
 def _split(state: bytes) -> _State:
-    given = state[_HASH_BYTES : _HASH_BYTES + len(_FORMAT)] if isinstance(state, bytes) else b""
-    if given not in (_FORMAT, _WITHOUT_SALT):
+    header_ends = _header_ends(state)
+    return _State(state[_FORMAT_AT:_LENGTH_AT], state[_HEADER_AT:header_ends], state[header_ends:])
+
+
+def _header_ends(state: bytes) -> int:
+    if not isinstance(state, bytes) or state[_FORMAT_AT:_LENGTH_AT] not in _FORMATS:
         raise ValueError("not a stored event of a known format")
-    header_ends = _HEADER_AT + int.from_bytes(state[_HEADER_AT - _LENGTH_BYTES : _HEADER_AT], "big")
-    return _State(given, state[_HEADER_AT:header_ends], state[header_ends:])
+    return _HEADER_AT + int.from_bytes(state[_LENGTH_AT:_HEADER_AT], "big")
 
 
-def _chained(stored: StoredEvent, header: dict[str, Any], event: SessionEvent) -> ChainedEvent:
+def _chained(stored: StoredEvent, header: dict[str, Any], event: E) -> ChainedEvent[E]:
     return ChainedEvent(
         originator_id=str(stored.originator_id),
         originator_version=stored.originator_version,

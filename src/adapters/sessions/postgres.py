@@ -9,35 +9,33 @@ the second one meets what the first one stored, and the store looks whether it i
 What it cannot do: work through a pooler that shares one connection between transactions, as session settings are used.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from attrs import astuple, fields
 from eventsourcing.persistence import InterfaceError, OperationalError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from eventsourcing.utils import retry
-from psycopg import Connection, Cursor, ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
+from psycopg import Connection, Cursor
 from psycopg.rows import DictRow, dict_row
 
+from ...application.audit import ArchiveQuery
 from ...application.ports import SessionQuery
-from ...domain.errors import GatewayError
 from ...domain.idempotency import IdempotencyKey, KeyUse
+from ...domain.retention import RetainedSession, RetentionPolicy
 from ...domain.session import SessionStatus
+from ..postgres import parameters_of
 from .list_row import ListRow, microseconds
-from .recorder import Entry
+from .mapper import HASH_BYTES
+from .recorder import BY_ID, Entry
+from .retention import overdue_statement, overdue_values, to_retained
+from .snapshots import SealedSnapshot
 from .states import SealedState
 
 CONNECTION_WAIT_S = 2.0
 LOCK_TIMEOUT_S = 5
 DEAD_AFTER_S = 30
-_KEEP_ALIVE: Final = {  # a peer that vanished without a word is noticed within half a minute, not after hours
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 25_000,
-}
 _AS_WE_NEED_IT: Final = """
 SET search_path TO public;
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
@@ -56,6 +54,22 @@ _FORGET_KEYS = "DELETE FROM idempotency_keys WHERE session_id = %s"
 _PUT_STATE = "INSERT INTO session_states VALUES (%s, %s, %s, %s, %s)"
 _SELECT_STATES = "SELECT digest, session_id, turn, expires_at, sealed FROM session_states "
 _FORGET_STATES = "DELETE FROM session_states WHERE session_id = %s"
+_FORGET_EXPIRED = """
+WITH forgotten AS (
+    DELETE FROM session_states WHERE expires_at <= %s
+    AND session_id IN (SELECT id FROM session_list WHERE id = %s AND held = 0 FOR SHARE)  -- who holds it now, waits
+    RETURNING 1
+) SELECT count(*) AS states FROM forgotten"""
+_OVERDUE = overdue_statement("%({})s".format)
+_PUT_SNAPSHOT = """
+INSERT INTO session_snapshots VALUES (%s, %s, %s, %s)
+ON CONFLICT (session_id, version) DO UPDATE SET format = excluded.format, sealed = excluded.sealed"""
+_SELECT_SNAPSHOTS = """
+SELECT session_id, version, format, sealed, substr(state, 1, %s) AS tip
+FROM session_snapshots JOIN stored_events ON (originator_id, originator_version) = (session_id, version)
+WHERE session_id = %s AND version <= %s ORDER BY version"""
+_COUNT_SNAPSHOTS = "SELECT count(*) AS snapshots FROM session_snapshots WHERE session_id = %s"
+_FORGET_SNAPSHOTS = "DELETE FROM session_snapshots WHERE session_id = %s"
 _COUNT_KEYS = "SELECT count(*) AS keys FROM idempotency_keys WHERE session_id = %s"
 _FORGET_LABELS = "DELETE FROM session_labels WHERE session_id = %s"
 _PUT_LABELS = "INSERT INTO session_labels SELECT DISTINCT unnest(%s::bytea[]), %s"
@@ -64,20 +78,6 @@ SELECT id FROM session_list
 WHERE active_by IS NOT NULL AND active_by <> %s AND NOT EXISTS (
     SELECT FROM gateway_processes WHERE name = active_by AND seen_at > clock_timestamp() - make_interval(secs => %s)
 ) ORDER BY id"""
-
-
-def parameters_of(url: str) -> dict[str, Any]:
-    """How to connect to the database that a URL names.
-
-    Raises:
-        GatewayError: it is no URL.
-    """
-    try:
-        return {**_KEEP_ALIVE, **conninfo_to_dict(url)}
-    except ProgrammingError:  # what it says may hold the password
-        raise GatewayError(
-            detail="The connection URL of the session database is none: it must be like postgresql://user@host/name."
-        ) from None
 
 
 class SessionDatastore(PostgresDatastore):
@@ -113,9 +113,10 @@ class SessionDatastore(PostgresDatastore):
         return after_connect
 
     @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
-    def run(self, statement: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+    def run(self, statement: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[dict[str, Any]]:
         """Run one statement that may be run twice, durably, and fetch what it returns."""
-        with self.get_connection() as connection, connection.cursor() as cursor:
+        # Binary: bytes come as they are, and not as hexadecimal digits.
+        with self.get_connection() as connection, connection.cursor(binary=True) as cursor:
             cursor.execute(statement.encode(), values)
             return cursor.fetchall() if cursor.description else []
 
@@ -172,12 +173,37 @@ class PostgresSessionRecorder(PostgresApplicationRecorder):
         found = self.datastore.run(_SELECT_STATES + "WHERE session_id = %s ORDER BY turn", (session_id,))
         return [SealedState(**columns) for columns in found]
 
+    def overdue(self, policy: RetentionPolicy, at: datetime, *, limit: int, after: str = "") -> list[RetainedSession]:
+        """The sessions of which something is due, in the order of their ids."""
+        found = self.datastore.run(_OVERDUE, overdue_values(policy, at, limit=limit, after=after))
+        return [to_retained(it["id"], it["owner"], it["closed_at"], it["first_expiry"]) for it in found]
+
+    def forget_states(self, session_id: str, expired_by: int) -> int:
+        """Delete what the session's state tokens stand for that expired by then, unless it is held."""
+        return int(self.datastore.run(_FORGET_EXPIRED, (expired_by, session_id))[0]["states"])
+
+    def snapshots(self, session_id: str, upto: int) -> list[tuple[SealedSnapshot, str]]:
+        """The session's snapshots up to a version in their order, each with the hash of the event at its version."""
+        found = self.datastore.run(_SELECT_SNAPSHOTS, (HASH_BYTES, session_id, upto))
+        return [(SealedSnapshot(**it), tip.hex()) for it in found if (tip := it.pop("tip"))]
+
+    def snapshots_of(self, session_id: str) -> int:
+        """How many snapshots there are of the session."""
+        return int(self.datastore.run(_COUNT_SNAPSHOTS, (session_id,))[0]["snapshots"])
+
     def rows(self, query: SessionQuery, labels: Sequence[bytes] = ()) -> Iterator[ListRow]:
         """All rows that match and have all labels, last active first, from the cursor on, read `limit` at a time."""
         after = (microseconds(query.after.last_activity_at), query.after.id) if query.after else None
         while batch := self._rows(*_page(query, labels, after)):
             yield from batch
             after = batch[-1].last_activity_at, batch[-1].id
+
+    def rows_by_id(self, wanted: ArchiveQuery) -> Iterator[ListRow]:
+        """All rows that match, of erased sessions too, in the order of their ids, read `BY_ID` at a time."""
+        after = ""
+        while batch := self._rows(*_by_id(wanted, after)):
+            yield from batch
+            after = batch[-1].id
 
     def left_behind(self, instance: str) -> tuple[str, ...]:
         """The ids of the sessions with a turn that has not ended, whose process did not say for long that it lives."""
@@ -189,19 +215,22 @@ class PostgresSessionRecorder(PostgresApplicationRecorder):
 
 def _insert_beside(curs: Cursor[DictRow], entry: Entry) -> None:
     """What goes with the events of an entry."""
-    row = entry.row
+    if (row := entry.row) is None:
+        return
     curs.execute(_PUT_ROW.encode(), astuple(row))
     if entry.labels is not None:
         curs.execute(_FORGET_LABELS, (row.id,))
         curs.execute(_PUT_LABELS, (entry.labels, row.id))
     if row.status == SessionStatus.ERASED:
-        for statement in (_FORGET_KEYS, _FORGET_STATES):
+        for statement in (_FORGET_KEYS, _FORGET_STATES, _FORGET_SNAPSHOTS):
             curs.execute(statement, (row.id,))
     if use := entry.key_use:
         curs.execute(_FREE_KEY, (use.owner, use.key.key, use.session_id, use.instead_of))
         curs.execute(_USE_KEY, (use.owner, use.key.key, use.key.fingerprint, use.session_id, use.turn))
     if entry.state:
         curs.execute(_PUT_STATE, astuple(entry.state))
+    if entry.snapshot:
+        curs.execute(_PUT_SNAPSHOT, astuple(entry.snapshot))
 
 
 def _page(query: SessionQuery, labels: Sequence[bytes], after: tuple[int, str] | None) -> tuple[str, list[object]]:
@@ -219,3 +248,15 @@ def _page(query: SessionQuery, labels: Sequence[bytes], after: tuple[int, str] |
         conditions["(last_activity_at, id) < (%s, %s)"] = after
     where = f"WHERE {' AND '.join(conditions)} ORDER BY last_activity_at DESC, id DESC LIMIT %s"
     return where, [*(value for values in conditions.values() for value in values), query.limit + 1]
+
+
+def _by_id(wanted: ArchiveQuery, after: str) -> tuple[str, list[object]]:
+    conditions: dict[str, object] = {"id > %s": after}
+    if wanted.status is not None:
+        conditions["status = %s"] = wanted.status.value
+    if wanted.active_after is not None:
+        conditions["last_activity_at > %s"] = microseconds(wanted.active_after)
+    if wanted.closed_before is not None:
+        conditions["closed_at < %s"] = microseconds(wanted.closed_before)
+    where = f"WHERE {' AND '.join(conditions)} ORDER BY id LIMIT %s"
+    return where, [*conditions.values(), BY_ID]

@@ -38,6 +38,12 @@ class PostgresKeys:
         """Overwrite these keys."""
         self._datastore.run(_DESTROY, (list(session_ids),))
 
+    def destroyed(self) -> list[str]:
+        """The sessions whose key was overwritten."""
+        return [
+            it["session_id"] for it in self._datastore.run("SELECT session_id FROM session_keys WHERE wrapped IS NULL")
+        ]
+
 
 def agreed_master_key(datastore: SessionDatastore, folder: Path, value: str | None) -> bytes:
     """The master key, which every process on this database must have: `value`, or `master.key` in `folder`.

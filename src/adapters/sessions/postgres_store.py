@@ -8,25 +8,31 @@ import psycopg
 from eventsourcing.persistence import InterfaceError, OperationalError, PersistenceError
 
 from ...domain.errors import GatewayError, InsufficientStorage, StoreUnavailable
+from ..migrations import expect_migrated, run_migrations
+from ..postgres import parameters_of
 from ..system import IdSequence
 from .keyring import Keyring
-from .migrate import expect_migrated, run_migrations
-from .postgres import PostgresSessionRecorder, SessionDatastore, parameters_of
+from .postgres import PostgresSessionRecorder, SessionDatastore
 from .postgres_keys import PostgresKeys, agreed_master_key
+from .postgres_log import PostgresLog
 from .presence import Presence
+from .snapshots import EVERY
 from .store import EventSessionStore
 
 _THREADS = 4
 _AWAY = (InterfaceError, OperationalError, psycopg.InterfaceError, psycopg.OperationalError)
 
 
-def postgres_sessions(url: str, folder: Path, *, master_key: str | None = None) -> EventSessionStore:
+def postgres_sessions(
+    url: str, folder: Path, *, master_key: str | None = None, snapshot_every: int = EVERY
+) -> EventSessionStore:
     """Open the sessions of the database. Blocks: to be called before the loop serves.
 
     Args:
         url: where the database is, as libpq takes it.
         folder: holds `master.key`; it is made if need be.
         master_key: 64 hexadecimal digits; without it, `master.key` holds the key.
+        snapshot_every: after how many events of a session there is a snapshot of it.
 
     Raises:
         GatewayError: the database was not migrated or by a newer version, or has another master key.
@@ -44,11 +50,13 @@ def postgres_sessions(url: str, folder: Path, *, master_key: str | None = None) 
         opened.callback(Presence(datastore, instance).close)
         return EventSessionStore(
             recorder=recorder,
+            log=PostgresLog(datastore),
             keyring=keyring,
             translated=_translated,
             opened=opened.pop_all(),
             instance=instance,
             threads=_THREADS,
+            snapshot_every=snapshot_every,
         )
 
 

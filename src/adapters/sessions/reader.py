@@ -1,18 +1,21 @@
 """What is read of stored sessions: folded, recorded, checked, listed. Blocking, for several threads."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import reduce
 from itertools import islice
 
 from eventsourcing.persistence import StoredEvent
 
-from ...application.audit import SessionRecord
+from ...application.audit import ArchiveQuery, EventRecord, StreamHead
 from ...application.ports import RecordedEvent, SessionPage, SessionQuery, SessionSummary, Verification
+from ...domain import errors
 from ...domain.errors import GatewayError, NotFound
-from ...domain.session import HeldState, Session, SessionStatus, fold
+from ...domain.session import HeldState, Session, SessionStatus, apply
 from .keyring import Keyring
 from .list_row import ListRow, to_summary
 from .mapper import SessionMapper, hash_of, is_intact, record, recorded
 from .recorder import SessionRecorder
+from .snapshots import restored
 from .states import to_held
 from .writer import was_erased
 
@@ -25,13 +28,15 @@ class SessionReader:
         self._recorder, self._keyring = recorder, keyring
 
     def load(self, session_id: str, at_version: int | None) -> Session:
-        """Fold the stream, whole or up to a version."""
+        """Fold the stream, whole or up to a version, from the newest snapshot on."""
         row = self.row(session_id)
-        mapper = SessionMapper(self._key(row))
+        key = self._key(row)
         version = row.version if at_version is None else at_version
         if not 1 <= version <= row.version:
             raise NotFound(detail=f"Session {session_id} has no version {version}: it is at {row.version}.")
-        return fold(session_id, map(mapper.to_event, self._stored(session_id, 0, version)))
+        session = restored(session_id, self._recorder.snapshots(session_id, version), key)
+        events = map(SessionMapper(key).to_event, self._stored(session_id, session.version, version))
+        return reduce(apply, events, session)
 
     def history(self, session_id: str, after: int, limit: int | None) -> tuple[RecordedEvent, ...]:
         """The stream as it was recorded."""
@@ -41,17 +46,33 @@ class SessionReader:
         stored_events = self._stored(session_id, first, last if limit is None else min(last, first + limit))
         return tuple(recorded(mapper.to_domain_event(stored), stored) for stored in stored_events)
 
-    def record(self, session_id: str) -> SessionRecord:
-        """The stream as it is stored, for an export; of an erased session, without content."""
-        row, key = self.row(session_id), self._keyring.get(session_id)
+    def head(self, session_id: str) -> StreamHead:
+        """The stream as it is now."""
+        return _head(self.row(session_id), readable=self._keyring.get(session_id) is not None)
+
+    def heads(self, wanted: ArchiveQuery) -> tuple[StreamHead, ...]:
+        """The streams of all sessions that match, by their ids."""
+        destroyed = self._keyring.destroyed()
+        return tuple(_head(row, readable=row.id not in destroyed) for row in self._recorder.rows_by_id(wanted))
+
+    def records(self, stream: StreamHead, after: int, limit: int) -> tuple[EventRecord, ...]:
+        """Events as they are stored, for an export; those of an erased session without content."""
+        key = None if stream.erased else self._keyring.get(stream.id)
+        if key is None and not stream.erased:
+            raise errors.SessionErased(
+                detail=f"Session {stream.id} was erased while it was exported: export again.", owner=stream.owner
+            )
         mapper = SessionMapper(key) if key else None
-        stored_events = self._stored(session_id, 0, row.version)
-        return SessionRecord(id=row.id, owner=row.owner, events=tuple(record(it, mapper) for it in stored_events))
+        stored_events = self._stored(stream.id, after, min(stream.events, after + limit))
+        return tuple(record(it, mapper) for it in stored_events)
 
     def verify(self, session_id: str) -> Verification:
         """Compute the chain anew; works without the session's key."""
-        row = self._recorder.rows_of([session_id]).get(session_id)
-        stored_events = self._recorder.select_events(session_id)
+        row, stored_events = self._listed(session_id), self._recorder.select_events(session_id)
+        known = row.version if row else 0
+        if len(stored_events) > known and (later := self._listed(session_id)) and later.version > known:
+            # Somebody appended between the two readings: what came then is for the next check.
+            stored_events = [stored for stored in stored_events if stored.originator_version <= known]
         if row is None and not stored_events:
             raise NotFound.of("session", session_id)
         broken_at = _first_broken(stored_events, row)
@@ -67,8 +88,7 @@ class SessionReader:
     def find(self, query: SessionQuery) -> SessionPage:
         """The sessions that match, last active first, those of the same moment by their ids."""
         labels = [self._keyring.label(query.owner, *it) for it in query.metadata.items()]
-        readable = (summary for row in self._recorder.rows(query, labels) if (summary := self._summary(row)))
-        found = tuple(islice(readable, query.limit + 1))
+        found = tuple(islice(self._summaries(self._recorder.rows(query, labels), query.limit + 1), query.limit + 1))
         return SessionPage(sessions=found[: query.limit], has_more=len(found) > query.limit)
 
     def state(self, digest: str) -> HeldState | None:
@@ -88,10 +108,13 @@ class SessionReader:
 
     def row(self, session_id: str) -> ListRow:
         """The session's place in the list; raises NotFound."""
-        row = self._recorder.rows_of([session_id]).get(session_id)
+        row = self._listed(session_id)
         if row is None:
             raise NotFound.of("session", session_id)
         return row
+
+    def _listed(self, session_id: str) -> ListRow | None:
+        return self._recorder.rows_of([session_id]).get(session_id)
 
     def _key(self, row: ListRow) -> bytes:
         key = self._keyring.get(row.id)
@@ -106,9 +129,16 @@ class SessionReader:
             raise GatewayError(detail=f"Event {min(missing)} of session {session_id} is missing: verify the session.")
         return stored_events
 
-    def _summary(self, row: ListRow) -> SessionSummary | None:
-        key = self._keyring.get(row.id)
-        return to_summary(row, key=key) if key else None
+    def _summaries(self, rows: Iterator[ListRow], together: int) -> Iterator[SessionSummary]:
+        """Those that can be read; their keys are looked up so many together."""
+        while batch := tuple(islice(rows, together)):
+            keys = self._keyring.several([row.id for row in batch])
+            yield from (to_summary(row, key=keys[row.id]) for row in batch if row.id in keys)
+
+
+def _head(row: ListRow, *, readable: bool) -> StreamHead:
+    erased = not readable or row.status == SessionStatus.ERASED
+    return StreamHead(id=row.id, owner=row.owner, events=row.version, head=row.tip, erased=erased)
 
 
 def _first_broken(stored_events: Sequence[StoredEvent], row: ListRow | None) -> int | None:

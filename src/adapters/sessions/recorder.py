@@ -1,30 +1,38 @@
 """What the store asks of a database: the library's recorder of events, and the tables that go with them."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from attrs import frozen
 from eventsourcing.persistence import StoredEvent
 
+from ...application.audit import ArchiveQuery
 from ...application.ports import SessionQuery
 from ...domain.idempotency import KeyUse
+from ...domain.retention import RetainedSession, RetentionPolicy
 from .list_row import ListRow
+from .snapshots import SealedSnapshot
 from .states import SealedState
+
+BY_ID = 1_000
+"""How many rows are read at a time by their ids."""
 
 
 @frozen(kw_only=True)
 class Entry:
     """What one append writes: the events of one session, and what goes with them.
 
-    `row` is the session's new place in the list; that of an erased session takes its idempotency keys and its states
-    with it. Labels that are None stay as they are.
+    `row` is the session's new place in the list; that of an erased session takes its idempotency keys, its states and
+    its snapshots with it. A stream that is no session's has none. Labels that are None stay as they are.
     """
 
     events: Sequence[StoredEvent]
-    row: ListRow
+    row: ListRow | None
     key_use: KeyUse | None = None
     labels: Sequence[bytes] | None = None
     state: SealedState | None = None
+    snapshot: SealedSnapshot | None = None
 
 
 class SessionRecorder(Protocol):
@@ -42,9 +50,15 @@ class SessionRecorder(Protocol):
         ...
 
     def select_events(
-        self, originator_id: str, *, gt: int | None = None, lte: int | None = None
+        self,
+        originator_id: str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
     ) -> Sequence[StoredEvent]:
-        """A session's events in their order."""
+        """A stream's events in their order, or with `desc` the last one first."""
         ...
 
     def rows_of(self, session_ids: Collection[str]) -> Mapping[str, ListRow]:
@@ -53,6 +67,10 @@ class SessionRecorder(Protocol):
 
     def rows(self, query: SessionQuery, labels: Sequence[bytes] = ()) -> Iterator[ListRow]:
         """All rows that match and have all labels, last active first, from the cursor on."""
+        ...
+
+    def rows_by_id(self, wanted: ArchiveQuery) -> Iterator[ListRow]:
+        """All rows that match, of erased sessions too, in the order of their ids."""
         ...
 
     def key_use(self, owner: str, key: str) -> KeyUse | None:
@@ -69,6 +87,24 @@ class SessionRecorder(Protocol):
 
     def states_of(self, session_id: str) -> Sequence[SealedState]:
         """What the session's state tokens stand for, those of the first turn first."""
+        ...
+
+    def overdue(
+        self, policy: RetentionPolicy, at: datetime, *, limit: int, after: str = ""
+    ) -> Sequence[RetainedSession]:
+        """The sessions of which something is due, in the order of their ids, those following `after`."""
+        ...
+
+    def forget_states(self, session_id: str, expired_by: int) -> int:
+        """Delete what the session's state tokens stand for that expired by then, unless it is held; says how many."""
+        ...
+
+    def snapshots(self, session_id: str, upto: int) -> Sequence[tuple[SealedSnapshot, str]]:
+        """The session's snapshots up to a version in their order, each with the hash of the event at its version."""
+        ...
+
+    def snapshots_of(self, session_id: str) -> int:
+        """How many snapshots there are of the session."""
         ...
 
     def erased(self) -> Sequence[str]:

@@ -5,6 +5,7 @@ row id for the notification id; here it is a column that is never given twice. O
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,12 +19,17 @@ from eventsourcing.sqlite import (
     SQLiteDatastore,
 )
 
+from ...application.audit import ArchiveQuery
 from ...application.ports import SessionQuery
 from ...domain.errors import GatewayError
 from ...domain.idempotency import IdempotencyKey, KeyUse
+from ...domain.retention import RetainedSession, RetentionPolicy
 from ...domain.session import SessionStatus
 from .list_row import ListRow, microseconds
-from .recorder import Entry
+from .mapper import HASH_BYTES
+from .recorder import BY_ID, Entry
+from .retention import overdue_statement, overdue_values, to_retained
+from .snapshots import SealedSnapshot
 from .states import SealedState
 
 _EVENTS: Final = """
@@ -74,8 +80,18 @@ CREATE TABLE IF NOT EXISTS session_states (
     expires_at INTEGER NOT NULL,
     sealed BLOB NOT NULL
 ) WITHOUT ROWID"""
+_SNAPSHOTS: Final = """
+CREATE TABLE IF NOT EXISTS session_snapshots (
+    session_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    format INTEGER NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (session_id, version)
+)"""
 _INDEXES: Final = (
-    "CREATE INDEX IF NOT EXISTS session_list_by_activity ON session_list (owner, last_activity_at DESC, id DESC)",
+    "DROP INDEX IF EXISTS session_list_by_activity",  # of older files: it lacks what is filtered by
+    "CREATE INDEX IF NOT EXISTS session_list_by_owner"
+    " ON session_list (owner, last_activity_at DESC, id DESC, status, modalities)",
     "CREATE INDEX IF NOT EXISTS session_list_erased ON session_list (id) WHERE status = 'erased'",
     "CREATE INDEX IF NOT EXISTS session_labels_by_session ON session_labels (session_id)",
     "CREATE INDEX IF NOT EXISTS idempotency_keys_by_session ON idempotency_keys (session_id)",
@@ -83,7 +99,7 @@ _INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS session_list_closed ON session_list (closed_at) WHERE closed_at IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS session_states_by_session ON session_states (session_id, turn)",
 )
-_LABELLED, _VERSION = 2, 4
+_LABELLED, _VERSION = 2, 5
 """The `user_version` of a file whose sessions have their labels, and of one that this version writes."""
 _UPGRADES: Final = {
     "active_by": (
@@ -108,6 +124,12 @@ _PUT_ROW = (
 _SELECT_ROWS = f"SELECT {', '.join(_COLUMNS)} FROM session_list "  # noqa: S608 - names of our own
 
 
+_FEW = 5_000
+"""So many sessions that have a label are looked up each; of more, enough are soon met on the way down the list."""
+_COUNT_WITH_LABEL = f"SELECT count(*) FROM (SELECT 1 FROM session_labels WHERE label = ? LIMIT {_FEW + 1})"  # noqa: S608
+_HAS_LABEL = "EXISTS (SELECT 1 FROM session_labels WHERE label = ? AND session_id = id)"
+_WITH_LABEL = "id IN (SELECT session_id FROM session_labels WHERE label = ?)"
+
 _FREE_KEY = "DELETE FROM idempotency_keys WHERE owner = ? AND key = ? AND session_id = ? AND turn = ?"
 _USE_KEY = "INSERT INTO idempotency_keys (owner, key, fingerprint, session_id, turn) VALUES (?, ?, ?, ?, ?)"
 _SELECT_KEY = "SELECT fingerprint, session_id, turn FROM idempotency_keys WHERE owner = ? AND key = ?"
@@ -119,6 +141,19 @@ _STATE_COLUMNS = tuple(attribute.name for attribute in fields(SealedState))
 _PUT_STATE = "INSERT INTO session_states VALUES (?, ?, ?, ?, ?)"
 _SELECT_STATES = f"SELECT {', '.join(_STATE_COLUMNS)} FROM session_states "  # noqa: S608 - names of our own
 _FORGET_STATES = "DELETE FROM session_states WHERE session_id = ?"
+_FORGET_EXPIRED = (
+    "DELETE FROM session_states WHERE expires_at <= ? "
+    "AND session_id IN (SELECT id FROM session_list WHERE id = ? AND held = 0)"
+)
+_OVERDUE = overdue_statement(":{}".format)
+
+_PUT_SNAPSHOT = "INSERT OR REPLACE INTO session_snapshots VALUES (?, ?, ?, ?)"
+_SELECT_SNAPSHOTS = """
+SELECT session_id, version, format, sealed, substr(state, 1, ?)
+FROM session_snapshots JOIN stored_events ON (originator_id, originator_version) = (session_id, version)
+WHERE session_id = ? AND version <= ? ORDER BY version"""
+_COUNT_SNAPSHOTS = "SELECT count(*) FROM session_snapshots WHERE session_id = ?"
+_FORGET_SNAPSHOTS = "DELETE FROM session_snapshots WHERE session_id = ?"
 
 
 class SqliteSessionRecorder(SQLiteApplicationRecorder):
@@ -137,7 +172,7 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
 
     def construct_create_table_statements(self) -> list[str]:
         """The tables and their indexes."""
-        return [_EVENTS, _LIST, _KEYS, _LABELS, _STATES, *_INDEXES]
+        return [_EVENTS, _LIST, _KEYS, _LABELS, _STATES, _SNAPSHOTS, *_INDEXES]
 
     def insert(self, entries: Sequence[Entry]) -> None:
         """Store everything of all entries, or nothing."""
@@ -191,9 +226,20 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
 
     def keys_of(self, session_id: str) -> int:
         """How many idempotency keys stand for the session or its turns."""
+        return self._count(_COUNT_KEYS, session_id)
+
+    def snapshots(self, session_id: str, upto: int) -> list[tuple[SealedSnapshot, str]]:
+        """The session's snapshots up to a version in their order, each with the hash of the event at its version."""
         with self.datastore.transaction(commit=False) as cursor:
-            cursor.execute(_COUNT_KEYS, (session_id,))
-            return int(cursor.fetchone()[0])
+            cursor.execute(_SELECT_SNAPSHOTS, (HASH_BYTES, session_id, upto))
+            return [
+                (SealedSnapshot(session_id=it[0], version=it[1], format=it[2], sealed=it[3]), it[4].hex())
+                for it in cursor.fetchall()
+            ]
+
+    def snapshots_of(self, session_id: str) -> int:
+        """How many snapshots there are of the session."""
+        return self._count(_COUNT_SNAPSHOTS, session_id)
 
     def erased(self) -> tuple[str, ...]:
         """The ids of the sessions that were erased."""
@@ -213,12 +259,33 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
         """What the session's state tokens stand for, those of the first turn first."""
         return self._states("WHERE session_id = ? ORDER BY turn", session_id)
 
+    def overdue(self, policy: RetentionPolicy, at: datetime, *, limit: int, after: str = "") -> list[RetainedSession]:
+        """The sessions of which something is due, in the order of their ids."""
+        with self.datastore.transaction(commit=False) as cursor:
+            cursor.execute(_OVERDUE, overdue_values(policy, at, limit=limit, after=after))
+            return [to_retained(*columns) for columns in cursor.fetchall()]
+
+    def forget_states(self, session_id: str, expired_by: int) -> int:
+        """Delete what the session's state tokens stand for that expired by then, unless it is held."""
+        with self.datastore.transaction(commit=True) as cursor:
+            cursor.execute(_FORGET_EXPIRED, (expired_by, session_id))
+            cursor.execute("SELECT changes()")
+            return int(cursor.fetchone()[0])
+
     def rows(self, query: SessionQuery, labels: Sequence[bytes] = ()) -> Iterator[ListRow]:
         """All rows that match and have all labels, last active first, from the cursor on, read `limit` at a time."""
         after = (microseconds(query.after.last_activity_at), query.after.id) if query.after else None
-        while batch := self._select(*_page(query, labels, after)):
+        rare = next((label for label in labels if self._count(_COUNT_WITH_LABEL, label) <= _FEW), None)
+        while batch := self._select(*_page(query, labels, rare, after)):
             yield from batch
             after = batch[-1].last_activity_at, batch[-1].id
+
+    def rows_by_id(self, wanted: ArchiveQuery) -> Iterator[ListRow]:
+        """All rows that match, of erased sessions too, in the order of their ids, read `BY_ID` at a time."""
+        after = ""
+        while batch := self._select(*_by_id(wanted, after)):
+            yield from batch
+            after = batch[-1].id
 
     def left_behind(self, instance: str) -> tuple[str, ...]:
         """The ids of the sessions whose last turn has not ended and is not ours: nobody else is alive here."""
@@ -234,6 +301,11 @@ class SqliteSessionRecorder(SQLiteApplicationRecorder):
             cursor.execute(statement, values)
             return [_to_row(columns) for columns in cursor.fetchall()]
 
+    def _count(self, statement: str, value: str | bytes) -> int:
+        with self.datastore.transaction(commit=False) as cursor:
+            cursor.execute(statement, (value,))
+            return int(cursor.fetchone()[0])
+
     def _states(self, where: str, value: str) -> list[SealedState]:
         with self.datastore.transaction(commit=False) as cursor:
             cursor.execute(_SELECT_STATES + where, (value,))
@@ -247,8 +319,12 @@ class _DurablePool(SQLiteConnectionPool):
         return connection
 
 
-def _page(query: SessionQuery, labels: Sequence[bytes], after: tuple[int, str] | None) -> tuple[str, list[object]]:
-    conditions: dict[str, tuple[object, ...]] = {"owner = ?": (query.owner,), "status <> 'erased'": ()}
+def _page(
+    query: SessionQuery, labels: Sequence[bytes], rare: bytes | None, after: tuple[int, str] | None
+) -> tuple[str, list[object]]:
+    """A page of those that have all labels; if few have the `rare` one, by way of it and not down the list."""
+    owned = "owner = ?" if rare is None else "+owner = ?"  # no index is used for what has a plus before it
+    conditions: dict[str, tuple[object, ...]] = {owned: (query.owner,), "status <> 'erased'": ()}
     if query.status is not None:
         conditions["status = ?"] = (query.status.value,)
     if query.modality is not None:
@@ -256,27 +332,44 @@ def _page(query: SessionQuery, labels: Sequence[bytes], after: tuple[int, str] |
     if query.active_after is not None:
         conditions["last_activity_at > ?"] = (microseconds(query.active_after),)
     if labels:
-        found = " INTERSECT ".join(["SELECT session_id FROM session_labels WHERE label = ?"] * len(labels))
-        conditions[f"id IN ({found})"] = tuple(labels)
+        conditions[" AND ".join([_HAS_LABEL] * len(labels))] = tuple(labels)
+    if rare is not None:
+        conditions[_WITH_LABEL] = (rare,)
     if after is not None:
         conditions["(last_activity_at, id) < (?, ?)"] = after
     where = f"WHERE {' AND '.join(conditions)} ORDER BY last_activity_at DESC, id DESC LIMIT ?"
     return _SELECT_ROWS + where, [*(value for values in conditions.values() for value in values), query.limit + 1]
 
 
+def _by_id(wanted: ArchiveQuery, after: str) -> tuple[str, list[object]]:
+    conditions: dict[str, object] = {"id > ?": after}
+    if wanted.status is not None:
+        conditions["status = ?"] = wanted.status.value
+    if wanted.active_after is not None:
+        conditions["last_activity_at > ?"] = microseconds(wanted.active_after)
+    if wanted.closed_before is not None:
+        conditions["closed_at < ?"] = microseconds(wanted.closed_before)
+    where = f"WHERE {' AND '.join(conditions)} ORDER BY id LIMIT ?"
+    return _SELECT_ROWS + where, [*conditions.values(), BY_ID]
+
+
 def _insert_beside(cursor: SQLiteCursor, entry: Entry) -> None:
     """What goes with the events of an entry."""
-    cursor.execute(_PUT_ROW, astuple(entry.row))
+    if (row := entry.row) is None:
+        return
+    cursor.execute(_PUT_ROW, astuple(row))
     if entry.labels is not None:
-        _put_labels(cursor, entry.row.id, entry.labels)
-    if entry.row.status == SessionStatus.ERASED:
-        for statement in (_FORGET_KEYS, _FORGET_STATES):
-            cursor.execute(statement, (entry.row.id,))
+        _put_labels(cursor, row.id, entry.labels)
+    if row.status == SessionStatus.ERASED:
+        for statement in (_FORGET_KEYS, _FORGET_STATES, _FORGET_SNAPSHOTS):
+            cursor.execute(statement, (row.id,))
     if use := entry.key_use:
         cursor.execute(_FREE_KEY, (use.owner, use.key.key, use.session_id, use.instead_of))
         cursor.execute(_USE_KEY, (use.owner, use.key.key, use.key.fingerprint, use.session_id, use.turn))
     if entry.state:
         cursor.execute(_PUT_STATE, astuple(entry.state))
+    if entry.snapshot:
+        cursor.execute(_PUT_SNAPSHOT, astuple(entry.snapshot))
 
 
 def _put_labels(cursor: SQLiteCursor, session_id: str, labels: Sequence[bytes]) -> None:

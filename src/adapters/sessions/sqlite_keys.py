@@ -43,6 +43,12 @@ class SqliteKeys:
         with self._lock:
             self._connection.executemany(_DESTROY, [(it,) for it in session_ids])
 
+    def destroyed(self) -> list[str]:
+        """The sessions whose key was overwritten."""
+        with self._lock:
+            rows = self._connection.execute("SELECT session_id FROM keys WHERE wrapped IS NULL").fetchall()
+        return [row[0] for row in rows]
+
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:

@@ -13,19 +13,22 @@ from ..system import IdSequence
 from .keyring import Keyring
 from .list_row import ListRow, labels_of, to_summary
 from .master_key import master_key_in, master_key_of
+from .snapshots import EVERY
 from .sqlite import SqliteSessionRecorder
 from .sqlite_keys import SqliteKeys
+from .sqlite_log import SqliteLog
 from .store import EventSessionStore
 
 _THREADS = 4
 
 
-def sqlite_sessions(folder: Path, *, master_key: str | None = None) -> EventSessionStore:
+def sqlite_sessions(folder: Path, *, master_key: str | None = None, snapshot_every: int = EVERY) -> EventSessionStore:
     """Open the sessions in `folder`, which is made if need be. Blocks: to be called before the loop serves.
 
     Args:
         folder: holds `sessions.sqlite`, `keys.sqlite` and `master.key`.
         master_key: 64 hexadecimal digits; without it, `master.key` holds the key.
+        snapshot_every: after how many events of a session there is a snapshot of it.
 
     Raises:
         GatewayError: another process uses them, their master key is missing, or a newer version wrote them.
@@ -40,11 +43,13 @@ def sqlite_sessions(folder: Path, *, master_key: str | None = None) -> EventSess
         recorder.upgrade(lambda row: _labels_of(row, keyring))
         return EventSessionStore(
             recorder=recorder,
+            log=SqliteLog(recorder.datastore),
             keyring=keyring,
             translated=_translated,
             opened=opened.pop_all(),
             instance=IdSequence()("run"),
             threads=_THREADS,
+            snapshot_every=snapshot_every,
         )
 
 

@@ -5,9 +5,10 @@ comes alone is written at once: nothing waits for more to come.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from itertools import repeat
 from threading import Condition, Thread
 
 from attrs import frozen
@@ -33,6 +34,7 @@ from .keyring import Keyring
 from .list_row import ListRow, labels_of, to_row, without_content
 from .mapper import ChainedEvent, SessionMapper, hash_of
 from .recorder import Entry, SessionRecorder
+from .snapshots import is_due, take
 from .states import to_sealed
 
 BATCH = 64
@@ -43,13 +45,22 @@ _LABELLING = SessionOpened | SessionChanged | SessionErased
 
 @frozen(kw_only=True)
 class Append:
-    """Events to store after `session.version`, and what is stored with them."""
+    """Events to store after `session.version`, and what is stored with them.
+
+    `provenance` is that of all of them, or one for each.
+    """
 
     session: Session
     events: Sequence[SessionEvent]
-    provenance: Provenance
+    provenance: Provenance | Sequence[Provenance]
     key_use: KeyUse | None = None
     state: HeldState | None = None
+
+    @property
+    def caused(self) -> Iterator[tuple[SessionEvent, Provenance]]:
+        """Each event with its provenance."""
+        every = repeat(self.provenance) if isinstance(self.provenance, Provenance) else self.provenance
+        return zip(self.events, every, strict=False)
 
 
 @frozen
@@ -69,9 +80,19 @@ class SessionWriter:
         keyring: Keyring,
         translated: Callable[[], AbstractContextManager[None]],
         instance: str,
+        snapshot_every: int,
     ) -> None:
-        """`translated` turns the database's errors into those of the domain; `instance` is the name of this process."""
+        """Start the thread.
+
+        Args:
+            recorder: the events and the list.
+            keyring: the sessions' keys.
+            translated: a context that turns the database's errors into those of the domain.
+            instance: the name of this process.
+            snapshot_every: after how many events of a session it takes a snapshot.
+        """
         self._recorder, self._keyring, self._translated, self._instance = recorder, keyring, translated, instance
+        self._snapshot_every = snapshot_every
         self._waiting: deque[tuple[Append, Future[Session]]] = deque()
         self._changed = Condition()
         self._closing = False
@@ -167,10 +188,13 @@ class SessionWriter:
         if key is None:
             raise was_erased(row) if row else NotFound.of("session", session.id)
         mapper, stored, tip = SessionMapper(key), list[StoredEvent](), row.tip if row else ""
-        for event in append.events:
-            stored.append(mapper.to_stored_event(_chained(session, event, append.provenance, tip)))
+        for event, provenance in append.caused:
+            stored.append(mapper.to_stored_event(_chained(session, event, provenance, tip)))
             # The state is folded from the bytes: whatever they could not give back is noticed before it is stored.
             session, tip = apply(session, mapper.to_event(stored[-1])), hash_of(stored[-1])
+        snapshot = None
+        if is_due(session, self._snapshot_every):
+            snapshot, session = take(session, tip=tip, key=key)
         new = to_row(session, tip=tip, key=key, active_by=self._instance)
         entry = Entry(
             events=stored,
@@ -180,6 +204,7 @@ class SessionWriter:
             if any(isinstance(it, _LABELLING) for it in append.events)
             else None,
             state=to_sealed(append.state, key) if append.state else None,
+            snapshot=snapshot,
         )
         return entry, session
 
@@ -219,7 +244,7 @@ def _moved_on(session: Session) -> VersionConflict:
     return VersionConflict(detail=f"Session {session.id} has moved on: read it again, then retry.")
 
 
-def _chained(session: Session, event: SessionEvent, provenance: Provenance, tip: str) -> ChainedEvent:
+def _chained(session: Session, event: SessionEvent, provenance: Provenance, tip: str) -> ChainedEvent[SessionEvent]:
     version = session.version + 1
     return ChainedEvent(
         originator_id=session.id,

@@ -26,7 +26,8 @@ class Turns(Sequence[Turn]):
 
     def replacing_last(self, turn: Turn) -> "Turns":
         """With another one at the end."""
-        return Turns(self.earlier, (*self.latest[:-1], turn))
+        earlier = self.earlier if self.latest else self.earlier[:-1]
+        return Turns(earlier, (*self.latest[:-1], turn))
 
     def __len__(self) -> int:
         return len(self.earlier) + len(self.latest)

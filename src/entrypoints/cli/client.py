@@ -46,16 +46,22 @@ class Client:
         Raises:
             GatewayError: the service is not there, or refused.
         """
-        given = {name: value for name, value in (query or {}).items() if value is not None}
-        return self._json("GET", path, params=given)
+        return self._json("GET", path, params=_given(query or {}))
 
-    def content(self, path: str, query: Mapping[str, Any] | None = None) -> bytes:
-        """The bytes that a GET answers, as they are.
+    def chunks(self, path: str, query: Mapping[str, Any]) -> Generator[bytes]:
+        """The bytes that a GET answers, as they come.
 
         Raises:
-            GatewayError: the service is not there, or refused.
+            GatewayError: the service is not there, or refused, or broke off before the end.
         """
-        return self._answer("GET", path, params=query or {}).content
+        try:
+            with self._http.stream("GET", path, params=_given(query)) as response:
+                if not response.is_success or not _is_ours(response):
+                    response.read()
+                    raise _refusal(response)
+                yield from response.iter_bytes()
+        except _FAILURES as error:
+            raise self._failed(error) from error
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """What a POST answers.
@@ -116,6 +122,10 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._http.close()
+
+
+def _given(query: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in query.items() if value is not None}
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[str]:

@@ -26,7 +26,8 @@ def list_sessions(client: Client, *, limit: int, as_json: bool) -> None:
         table.add_column(column, justify="right" if column == "turns" else "left", no_wrap=column == "session")
     for it in found:
         turns, moment = str(it["turns"]), _moment(it["last_activity_at"])
-        table.add_row(it["id"], shown(it["title"] or ""), it["status"], turns, moment)
+        status = f"{it['status']}, on hold" if it["hold"] is not None else it["status"]
+        table.add_row(it["id"], shown(it["title"] or ""), status, turns, moment)
     out.print(table)
 
 
@@ -45,7 +46,10 @@ def print_session(session: dict[str, Any], turns: list[dict[str, Any]]) -> None:
     """Print a session and its turns, for people."""
     out = Console(highlight=False)
     out.print(f"[bold]{shown(session['id'])}[/] {shown(session['title'] or '')}")
-    out.print(f"[dim]{session['status']}, version {session['version']}, since {_moment(session['created_at'])}[/]\n")
+    out.print(f"[dim]{session['status']}, version {session['version']}, since {_moment(session['created_at'])}[/]")
+    if session["hold"] is not None:
+        out.print(f"[yellow]on hold[/]: {shown(session['hold'])}")
+    out.print()
     for turn in turns:
         out.print(f"[dim]{turn['number']} · {shown(turn['model'])} · {turn['status']}[/]")
         for message in turn["messages"]:

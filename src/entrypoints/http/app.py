@@ -11,10 +11,14 @@ import structlog
 
 from . import problems
 from .openai import ChatCompletions
+from .openai_images import ImageGenerations
+from .resources.artifacts import ArtifactResource
 from .resources.audit import Audit
-from .resources.generations import TextGenerations
+from .resources.generations import Generations, ImageGeneration, Model3DGeneration, TextGeneration
 from .resources.health import Health
+from .resources.log import Log
 from .resources.models import Models
+from .resources.retention import RetentionResource
 from .resources.session_events import SessionEvents
 from .resources.sessions import SessionResource
 from .scope import Receive, Request, RequestScope, Scope, Send
@@ -86,12 +90,17 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
     app.req_options.auto_parse_form_urlencoded = False
     json = falcon.media.JSONHandler(dumps=msgspec.json.encode, loads=msgspec.json.decode)
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json
-    sessions, events = SessionResource(services.sessions), SessionEvents(services.sessions)
+    sessions, events = SessionResource(services.sessions, services.reads), SessionEvents(services.reads)
     models, health = Models(services.catalog), Health(is_ready)
-    audit = Audit(services.exports, services.sessions)
+    audit = Audit(services.exports, services.reads)
+    log = Log(services.log_reads)
+    artifacts = ArtifactResource(services.artifacts, services.artifact_links)
     routes: list[tuple[str, object, str | None]] = [
-        ("/v1/generations/text", TextGenerations(services.generate), None),
+        ("/v1/generations/text", Generations(services.generate, TextGeneration), None),
+        ("/v1/generations/image", Generations(services.generate, ImageGeneration), None),
+        ("/v1/generations/3d", Generations(services.generate, Model3DGeneration), None),
         ("/v1/chat/completions", ChatCompletions(services.generate), None),
+        ("/v1/images/generations", ImageGenerations(services.generate), None),
         ("/v1/sessions", sessions, None),
         ("/v1/sessions/{session_id}", sessions, "one"),
         ("/v1/sessions/{session_id}/turns", sessions, "turns"),
@@ -99,12 +108,23 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/sessions/{session_id}/reset", sessions, "reset"),
         ("/v1/sessions/{session_id}/close", sessions, "close"),
         ("/v1/sessions/{session_id}/archive", sessions, "archive"),
+        ("/v1/sessions/{session_id}/hold", sessions, "hold"),
+        ("/v1/sessions/{session_id}/release", sessions, "release"),
         ("/v1/sessions/{session_id}/fork", sessions, "fork"),
         ("/v1/sessions/{session_id}/events", events, None),
         ("/v1/sessions/{session_id}/verify", events, "verify"),
         ("/v1/sessions/{session_id}/export", audit, "export"),
         ("/v1/sessions/{session_id}/replay", audit, "replay"),
+        ("/v1/audit/export", audit, "exports"),
         ("/v1/audit/key", audit, "key"),
+        ("/v1/audit/reads", audit, "reads"),
+        ("/v1/retention", RetentionResource(services.retention), None),
+        ("/v1/audit/verify", log, "verify"),
+        ("/v1/audit/checkpoints", log, "checkpoints"),
+        ("/v1/artifacts", artifacts, None),
+        ("/v1/artifacts/{artifact_id}", artifacts, "one"),
+        ("/v1/artifacts/{artifact_id}/sign", artifacts, "sign"),
+        ("/v1/artifacts/{artifact_id}/content", artifacts, "content"),
         ("/v1/models", models, None),
         ("/v1/models/{path:path}", models, "one"),
         ("/v1/parameters", models, "parameters"),

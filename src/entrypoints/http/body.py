@@ -1,6 +1,7 @@
 """What comes in: JSON bodies, queries and headers, each checked before anything else looks at it."""
 
 import re
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -8,10 +9,9 @@ import msgspec
 from attrs import frozen
 
 from ...domain.access import LOCAL_OPERATOR, Principal
-from ...domain.errors import InvalidRequest
+from ...domain.errors import InvalidRequest, UnsupportedMediaType
 from ...domain.idempotency import IdempotencyKey
 from ..structuring import structure
-from .problems import UnsupportedMediaType
 from .scope import Request
 
 T = TypeVar("T")
@@ -61,13 +61,26 @@ def read_fields(req: Request) -> frozenset[str]:
     return frozenset(_decode(req.exchange.body)) if req.exchange.body else frozenset()
 
 
-def read_query(req: Request, cls: type[T], *, numbers: tuple[str, ...] = (), maps: tuple[str, ...] = ()) -> T:
-    """The query as a class; `numbers` are the fields that hold one, `maps` those whose entries come as `field.name`.
+def read_query(
+    req: Request,
+    cls: type[T],
+    *,
+    numbers: tuple[str, ...] = (),
+    lists: tuple[str, ...] = (),
+    maps: tuple[str, ...] = (),
+) -> T:
+    """The query as a class.
+
+    `numbers` are the fields that hold one, `lists` those that may be given several times, `maps` those whose entries
+    come as `field.name`.
 
     Raises:
         InvalidRequest: something in it is wrong.
     """
     query: dict[str, Any] = dict(req.params)
+    for name in lists:
+        if isinstance(query.get(name), str):
+            query[name] = [query[name]]
     for name in numbers:
         if re.fullmatch(r"-?\d{1,18}", value := str(query.get(name, ""))):
             query[name] = int(value)
@@ -75,6 +88,23 @@ def read_query(req: Request, cls: type[T], *, numbers: tuple[str, ...] = (), map
         field, _, key = name.partition(".")
         query.setdefault(field, {})[key] = query.pop(name)
     return structure(query, cls, at="/query")
+
+
+def read_time(name: str, text: str | None) -> datetime | None:
+    """The time in a field of the query.
+
+    Raises:
+        InvalidRequest: it is none, or has no time zone.
+    """
+    if text is None:
+        return None
+    try:
+        at = msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise InvalidRequest.at(f"/query/{name}", "must be a time such as 2026-01-31T12:00:00Z")
+    return at
 
 
 def expected_version(req: Request) -> int | None:
@@ -105,16 +135,14 @@ def idempotency_key(req: Request) -> IdempotencyKey | None:
     return IdempotencyKey(key=key, fingerprint=sha256(req.path.encode() + b"\n" + req.exchange.body).hexdigest())
 
 
-def refuse_idempotency_key(req: Request) -> None:
+def refuse_idempotency_key(req: Request, instead: str = ": use If-Match to do this once") -> None:
     """Say that a key would not be honoured, rather than to ignore it.
 
     Raises:
         InvalidRequest: there is one.
     """
     if req.get_header("Idempotency-Key") is not None:
-        raise InvalidRequest.at(
-            "/headers/Idempotency-Key", "is for turns and for opening sessions: use If-Match to do this once"
-        )
+        raise InvalidRequest.at("/headers/Idempotency-Key", f"is for turns and for opening sessions{instead}")
 
 
 def _checked(body: bytes, depth: int) -> Any:

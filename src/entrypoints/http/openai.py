@@ -6,7 +6,8 @@ import msgspec
 from attrs import define, evolve, field, frozen
 from falcon.asgi import Response
 
-from ...application.generate import Answer, Generate, Output
+from ...application.generate import Answer, Generate
+from ...application.running import Output
 from ...domain.errors import GatewayError
 from ...domain.generation import Generation, Progress, TextDelta, ToolCallDelta
 from . import sse

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from attrs import evolve, field, frozen
 
-from ...application.generate import GenerateCommand
+from ...application.command import GenerateCommand
 from ...domain.errors import InvalidRequest, Violation
 from ...domain.generation import (
     Generation,

@@ -28,6 +28,11 @@ STATUSES = {
     "model_modality_mismatch": 400,
     "context_length_exceeded": 400,
     "content_policy_violation": 400,
+    "insufficient_scope": 403,
+    "picture_invalid": 400,
+    "url_not_allowed": 400,
+    "signature_invalid": 403,
+    "signature_expired": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "session_closed": 409,
@@ -40,10 +45,13 @@ STATUSES = {
     "version_conflict": 412,
     "session_erased": 410,
     "request_too_large": 413,
+    "artifact_too_large": 413,
     "unsupported_media_type": 415,
+    "range_not_satisfiable": 416,
     "idempotency_mismatch": 422,
     "state_token_invalid": 422,
     "state_token_expired": 422,
+    "url_unavailable": 422,
     "provider_rate_limited": 429,
     "internal_error": 500,
     "provider_auth_failed": 502,
@@ -64,7 +72,7 @@ STATUSES = {
     "insufficient_storage": 507,
 }
 
-OPENAI_ROUTES = ("/v1/chat/",)
+OPENAI_ROUTES = ("/v1/chat/completions", "/v1/images/generations")
 """Where the clients are OpenAI's."""
 
 _OPENAI_TYPES = {429: "rate_limit_error", 404: "not_found_error"}
@@ -73,18 +81,20 @@ _log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
 
 
-class UnsupportedMediaType(Rejected):
-    """The body is not JSON."""
-
-    code = "unsupported_media_type"
-
-
 @define(eq=False, kw_only=True)
 class MethodNotAllowed(Rejected):
     """The route does not have that method."""
 
     code: ClassVar[str] = "method_not_allowed"
     allow: str = ""
+
+
+@define(eq=False, kw_only=True)
+class RangeNotSatisfiable(Rejected):
+    """The range begins behind the end of the content."""
+
+    code: ClassVar[str] = "range_not_satisfiable"
+    size_bytes: int = 0
 
 
 @frozen(kw_only=True)
@@ -157,6 +167,8 @@ def _headers(error: GatewayError) -> dict[str, str]:
         headers["retry-after"] = str(math.ceil(error.retry_after_s))
     if isinstance(error, MethodNotAllowed):
         headers["allow"] = error.allow
+    if isinstance(error, RangeNotSatisfiable):
+        headers["content-range"] = f"bytes */{error.size_bytes}"
     return headers
 
 

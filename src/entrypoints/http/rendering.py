@@ -1,15 +1,18 @@
 """Messages and generations as the native API shows them."""
 
+from base64 import b64encode
 from typing import Any
 
 from attrs import asdict
 
 from ...domain.generation import (
     ArtifactPart,
+    FileDelivery,
     Generation,
     ImagePart,
     Message,
     Part,
+    Progress,
     SessionRef,
     TextPart,
     ToolCallPart,
@@ -30,7 +33,7 @@ def generation_object(generation: Generation) -> dict[str, Any]:
             "provider": model.provider,
             "version": result.resolved_model or model.version,
         },
-        "output": [part_object(part) for part in result.output],
+        "output": output_objects(generation),
         "finish_reason": result.finish_reason,
         "usage": asdict(result.usage),
         "session": _session_ref(generation.session) if generation.session else None,
@@ -41,6 +44,33 @@ def generation_object(generation: Generation) -> dict[str, Any]:
         "timing": asdict(generation.timing),
         "metadata": generation.metadata,
     }
+
+
+def output_objects(generation: Generation) -> list[dict[str, Any]]:
+    """The output of a generation, with its files as they are delivered."""
+    files = {delivery.part: delivery for delivery in generation.files}
+    return [
+        file_object(files[part]) if isinstance(part, ArtifactPart) and part in files else part_object(part)
+        for part in generation.result.output
+    ]
+
+
+def file_object(file: FileDelivery) -> dict[str, Any]:
+    """A file in an answer: its bytes in base64, or the artifact and where to get it."""
+    part = file.part
+    facts = {"media_type": part.media_type, "size_bytes": part.size_bytes, "sha256": part.sha256, **file.facts}
+    if file.data is not None:
+        return {"type": "inline", "data": b64encode(file.data).decode(), "artifact_id": part.artifact_id, **facts}
+    artifact = {"id": part.artifact_id, **facts, "url": file.url, "expires_at": file.expires_at}
+    return {"type": "artifact", "artifact": artifact}
+
+
+def progress_object(progress: Progress) -> dict[str, Any]:
+    """How far work has come, with a preview if there is one."""
+    preview = progress.preview and {"media_type": "image/png", "data": b64encode(progress.preview).decode()}
+    return {"step": progress.step, "steps": progress.steps, "eta_s": progress.eta_s} | (
+        {"preview": preview} if preview else {}
+    )
 
 
 def _session_ref(session: SessionRef) -> dict[str, Any]:

@@ -17,7 +17,8 @@ import structlog
 from attrs import define, field
 from falcon.asgi import Request as FalconRequest
 
-from ...domain.errors import Draining, GatewayError, RequestTooLarge
+from ...domain.errors import Draining, GatewayError
+from .incoming import ClientGone, Incoming
 from .problems import Problem, internal_error, problem_of
 from .services import HttpOptions
 
@@ -32,6 +33,9 @@ CLIENT_GONE = 499
 
 DRAIN_RETRY_S = 5
 
+STREAMED = frozenset({("POST", "/v1/artifacts")})
+"""Requests whose body is taken as it comes, by whoever serves them, and never whole in memory."""
+
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _log = structlog.get_logger()
 
@@ -44,6 +48,8 @@ class Exchange:
     options: HttpOptions
     owned: AsyncExitStack = field(factory=AsyncExitStack)
     body: bytes = b""
+    incoming: Incoming | None = None
+    """The body, where it was not read before: then `body` is empty."""
     request: "Request | None" = None
     status: int = 0
     sent_bytes: int = 0
@@ -96,14 +102,13 @@ class RequestScope:
     async def _serve(self, exchange: Exchange, scope: Scope, length: int, receive: Receive, send: Send) -> None:
         try:
             self._expect_open(scope)
-            body = await _read_body(receive, length, self._options.body_limit_bytes)
+            await self._take_body(exchange, scope, length, receive)
         except GatewayError as error:
             await _send_problem(send, problem_of(error, scope["path"], exchange.request_id))
             return
-        if body is None:
+        except ClientGone:
             exchange.gone = True
             return
-        exchange.body = body
         inner = {**scope, "exchange": exchange}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"  # the server leaves out the body
@@ -120,6 +125,13 @@ class RequestScope:
             if not exchange.status:
                 await _send_problem(send, internal_error(scope["path"], exchange.request_id))
 
+    async def _take_body(self, exchange: Exchange, scope: Scope, length: int, receive: Receive) -> None:
+        if (scope["method"], scope["path"].rstrip("/")) in STREAMED:
+            exchange.incoming = Incoming(receive, length, self._options.upload_limit_bytes)
+        else:
+            incoming = Incoming(receive, length, self._options.body_limit_bytes)
+            exchange.body = b"".join([piece async for piece in incoming])
+
     def _expect_open(self, scope: Scope) -> None:
         if self.draining and not scope["path"].startswith("/health/"):
             raise _draining()
@@ -134,6 +146,8 @@ async def _until_gone(exchange: Exchange, receive: Receive, work: Awaitable[None
     worker = cast("asyncio.Task[None]", asyncio.current_task())
 
     async def watch() -> None:
+        if exchange.incoming:
+            await exchange.incoming.ended.wait()  # until then whoever reads the body notices that the client leaves
         while (await receive())["type"] != "http.disconnect":
             pass
         if not exchange.complete:
@@ -144,6 +158,8 @@ async def _until_gone(exchange: Exchange, receive: Receive, work: Awaitable[None
     try:
         async with exchange.owned:
             await work
+    except ClientGone:
+        exchange.gone = True
     except asyncio.CancelledError:
         if not exchange.gone:
             raise
@@ -166,28 +182,6 @@ def _read_headers(scope: Scope) -> tuple[str, int]:
             length = value
     own = _REQUEST_ID.fullmatch(request_id)
     return (request_id.decode() if own else f"req_{secrets.token_hex(12)}"), int(length) if length.isdigit() else 0
-
-
-async def _read_body(receive: Receive, announced: int, limit: int) -> bytes | None:
-    """The whole body; None if the client left while it sent it."""
-    if announced > limit:
-        raise _too_large(limit)
-    chunks: list[bytes] = []
-    size, more = 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > limit:
-            raise _too_large(limit)
-        more = message.get("more_body", False)
-    return b"".join(chunks)
-
-
-def _too_large(limit: int) -> RequestTooLarge:
-    return RequestTooLarge(detail=f"The body may have {limit} bytes at most.")
 
 
 def _answering(exchange: Exchange, send: Send) -> Send:

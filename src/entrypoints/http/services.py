@@ -2,9 +2,14 @@
 
 from attrs import frozen
 
+from ...application.artifact_links import ArtifactLinks
+from ...application.artifacts import Artifacts
 from ...application.audit import Exports
 from ...application.catalog import Catalog
 from ...application.generate import Generate
+from ...application.log_reads import LogReads
+from ...application.reads import Reads
+from ...application.retention import Retention
 from ...application.sessions import Sessions
 
 
@@ -16,17 +21,23 @@ class Services:
     sessions: Sessions
     catalog: Catalog
     exports: Exports
+    reads: Reads
+    retention: Retention
+    log_reads: LogReads
+    artifacts: Artifacts
+    artifact_links: ArtifactLinks
 
 
 @frozen(kw_only=True)
 class HttpOptions:
     """How the driver behaves.
 
-    `body_limit_bytes` bounds a request's body and `json_depth` the nesting in it. A stream on which nothing happens for
-    `ping_interval_s` gets a comment. `access_log` writes a line for each request.
+    `body_limit_bytes` bounds a request's body and `json_depth` the nesting in it, `upload_limit_bytes` an upload. A
+    stream on which nothing happens for `ping_interval_s` gets a comment. `access_log` writes a line for each request.
     """
 
     body_limit_bytes: int = 10 * 2**20
     json_depth: int = 32
+    upload_limit_bytes: int = 20 * 2**20
     ping_interval_s: float = 15.0
     access_log: bool = True

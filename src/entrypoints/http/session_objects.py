@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from ...application.ports import SessionSummary
+from ...application.ports import Erasure, SessionSummary
 from ...domain.session import HeldState, Session, Turn
 from .rendering import message_object, part_object
 
@@ -48,16 +48,22 @@ def summary_object(summary: SessionSummary) -> dict[str, Any]:
         "metadata": summary.metadata,
         "created_at": summary.created_at,
         "last_activity_at": summary.last_activity_at,
+        "hold": summary.hold,
     }
 
 
-def state_token_object(held: HeldState) -> dict[str, Any]:
-    """What may be known of a state token without being able to use it."""
+def state_token_object(held: HeldState, *, revealed: bool = False) -> dict[str, Any]:
+    """What may be known of a state token without being able to use it; `revealed`, with the token."""
     return {
         "object": "session.state_token",
         "turn": held.turn,
         **msgspec.to_builtins(held.state),
-    }
+    } | ({"state_token": held.token} if revealed else {})
+
+
+def erasure_object(erasure: Erasure) -> dict[str, Any]:
+    """The receipt of an erasure."""
+    return {"object": "session.erasure", **msgspec.to_builtins(erasure)}
 
 
 def turn_objects(session: Session) -> list[dict[str, Any]]:

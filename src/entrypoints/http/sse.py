@@ -15,11 +15,12 @@ import structlog
 from attrs import asdict, define, field
 from falcon.asgi import Response
 
-from ...application.generate import Answer, Output
+from ...application.generate import Answer
+from ...application.running import Output
 from ...domain.errors import GatewayError, StreamInterrupted
 from ...domain.generation import Generation, Progress, TextDelta, ToolCallDelta
 from .problems import problem_object, unexpected
-from .rendering import generation_object
+from .rendering import generation_object, progress_object
 from .scope import Exchange
 
 T = TypeVar("T")
@@ -267,7 +268,7 @@ class NativeEvents:
             case ToolCallDelta():
                 return self._event(b"delta", {"index": 0, "tool_call": asdict(output)})
             case Progress():
-                return self._event(b"progress", asdict(output))
+                return self._event(b"progress", progress_object(output))
             case Generation():
                 return self._event(b"completed", generation_object(output))
 

@@ -2,39 +2,53 @@
 
 import asyncio
 import tempfile
-from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
-from pluggably.adapters.audit.exporters import export_lines
+from attrs import frozen
+
+from pluggably.adapters.audit.exporters import SignedLines
 from pluggably.adapters.audit.signing import SigningKey
-from pluggably.adapters.sessions.sqlite_store import open_keyring, sqlite_sessions
-from pluggably.application.audit import SessionRecord
+from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
+from pluggably.adapters.sessions.store import EventSessionStore
+from pluggably.application.audit import EventRecord, StreamHead
+from pluggably.domain.session import erase, reset
 
 from ...contracts.session_store import a_stored_session, an_eventful_session
-from ...session_builders import NOON
+from ...session_builders import ALICE, NOON
 
 
-async def stored(folder: Path) -> tuple[SessionRecord, ...]:
+@frozen
+class Stream:
+    """A session's stream as it is stored."""
+
+    head: StreamHead
+    events: tuple[EventRecord, ...]
+
+
+async def stream_of(store: EventSessionStore, stream: str | StreamHead) -> Stream:
+    head = await store.head(stream) if isinstance(stream, str) else stream
+    return Stream(head, tuple(await store.events(head, after=0, limit=head.events)))
+
+
+async def stored(folder: Path) -> tuple[Stream, ...]:
     """`ses_a` has every kind of event, `ses_b` five events; `ses_c` is erased."""
     store = sqlite_sessions(folder)
     try:
         await an_eventful_session(store, "ses_a")
         await a_stored_session(store, "ses_b", turns=2)
-        await a_stored_session(store, "ses_c", turns=1)
-    finally:
-        await store.close()
-    with ExitStack() as opened:
-        open_keyring(folder, opened).destroy("ses_c")
-    store = sqlite_sessions(folder)
-    try:
-        return tuple([await store.record(name) for name in ("ses_a", "ses_b", "ses_c")])
+        session = await a_stored_session(store, "ses_c")
+        session = await store.append(session, reset(session, at=NOON), ALICE)
+        await store.erase(session, *erase(session, at=NOON), ALICE)
+        return tuple([await stream_of(store, name) for name in ("ses_a", "ses_b", "ses_c")])
     finally:
         await store.close()
 
 
-def exported(records: tuple[SessionRecord, ...], folder: Path) -> list[bytes]:
-    return export_lines(records, signer=SigningKey(folder), exported_at=NOON).splitlines(keepends=True)
+def exported(streams: tuple[Stream, ...], folder: Path) -> list[bytes]:
+    writer = SignedLines(signer=SigningKey(folder), exported_at=NOON)
+    pieces = [writer.opening([it.head for it in streams]), *(writer.events(it.events) for it in streams)]
+    return b"".join([*pieces, writer.ending()]).splitlines(keepends=True)
 
 
 @cache

@@ -11,14 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
-from pluggably.application.audit import SessionRecord
 from pluggably.domain.errors import Conflict, InvalidRequest, NotFound
 from pluggably.domain.session import Session, close, reset
-from pluggably.entrypoints.container import open_export_reader
+from pluggably.entrypoints.audit_parts import open_export_reader
 
 from ...session_builders import ALICE, EVERY_PART, NOON, answer, ask, fail, opened
 from ..sessions.test_folder_of_version_1 import FOLDER_V1
-from .exports import an_export, exported
+from .exports import Stream, an_export, exported, stream_of
 
 DECISIONS = {
     "ask": ask,
@@ -29,8 +28,8 @@ DECISIONS = {
 }
 
 
-async def lived(folder: Path, decisions: list[str]) -> tuple[list[Session], SessionRecord]:
-    """The states of a session after each of its events, and its record."""
+async def lived(folder: Path, decisions: list[str]) -> tuple[list[Session], Stream]:
+    """The states of a session after each of its events, and its stream."""
     store = sqlite_sessions(folder)
     try:
         states = [await store.append(Session(id="ses_a"), (opened(title="Grüße"),), ALICE)]
@@ -41,7 +40,7 @@ async def lived(folder: Path, decisions: list[str]) -> tuple[list[Session], Sess
                 continue
             if decided:
                 states.append(await store.append(states[-1], decided, ALICE))
-        return states, await store.record("ses_a")
+        return states, await stream_of(store, "ses_a")
     finally:
         await store.close()
 
@@ -51,8 +50,8 @@ async def lived(folder: Path, decisions: list[str]) -> tuple[list[Session], Sess
 def test_an_export_folds_to_the_stored_state_at_every_version(decisions):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        states, record = asyncio.run(lived(folder, decisions))
-        lines = exported((record,), folder)
+        states, stream = asyncio.run(lived(folder, decisions))
+        lines = exported((stream,), folder)
     reader = open_export_reader()
     assert reader.examine(lines).events == len(states)
     assert reader.replay(lines, "ses_a") == states[-1]
@@ -73,7 +72,6 @@ def test_what_an_export_does_not_have_is_said(session_id, to):
 
 
 async def test_a_session_of_stored_format_1_is_exported_and_replayed(tmp_path):
-
     (tmp_path / "master.key").write_bytes(bytes(range(32)))
     for name in ("sessions", "keys"):
         with closing(sqlite3.connect(tmp_path / f"{name}.sqlite")) as connection:
@@ -83,7 +81,7 @@ async def test_a_session_of_stored_format_1_is_exported_and_replayed(tmp_path):
         session = await store.load("ses_b")
         for decide in (fail, ask):  # format 2 goes on where format 1 ended
             session = await store.append(session, decide(session), ALICE)
-        lines = exported((await store.record("ses_b"), await store.record("ses_erased")), tmp_path)
+        lines = exported((await stream_of(store, "ses_b"), await stream_of(store, "ses_erased")), tmp_path)
     finally:
         await store.close()
     found = open_export_reader().examine(lines)

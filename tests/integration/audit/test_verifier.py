@@ -185,10 +185,10 @@ def test_a_verifier_of_the_standard_library_alone_agrees(tmp_path):
 
 def test_an_event_that_was_hashed_anew_and_signed_shows_in_the_next_one(tmp_path):
     """Who holds the signing key, but rewrites one event only."""
-    record, *others = asyncio.run(stored(tmp_path))
-    forged = evolve(record.events[2], sealed=record.events[2].sealed[:-1] + b"!")
+    stream, *others = asyncio.run(stored(tmp_path))
+    forged = evolve(stream.events[2], sealed=stream.events[2].sealed[:-1] + b"!")
     forged = evolve(forged, hash=computed_hash(forged))
-    spoilt = evolve(record, events=(*record.events[:2], forged, *record.events[3:]))
+    spoilt = evolve(stream, events=(*stream.events[:2], forged, *stream.events[3:]))
     fault = expect_fault_at(5, exported((spoilt, *others), tmp_path))
     assert fault.what == "does not follow the event before it"
 

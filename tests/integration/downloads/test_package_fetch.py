@@ -243,14 +243,14 @@ async def test_a_package_that_cannot_fit_on_the_disk_is_refused_at_its_start(fol
 
 async def test_what_a_killed_process_left_behind_is_swept_unless_it_is_in_use(folder, shelf):
     a_wheel(shelf)
-    for name in (".fetch-dead", ".fetch-alive"):
+    for name in (".work-dead", ".work-alive"):
         (folder / name).mkdir(parents=True)
         (folder / name / "lock").touch()
         os.utime(folder / name, (0, 0))
-    with (folder / ".fetch-alive" / "lock").open("wb") as lock:
+    with (folder / ".work-alive" / "lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         await fetched(folder)
-    assert [name for name in names(folder) if name.startswith(".")] == [".fetch-alive"]
+    assert [name for name in names(folder) if name.startswith(".")] == [".work-alive"]
 
 
 async def test_a_fetched_model_is_found_with_its_source_and_licence(folder, shelf):

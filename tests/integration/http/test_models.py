@@ -66,6 +66,8 @@ async def test_every_documented_bound_is_accepted_and_one_step_past_it_refused(h
             assert await status(name, schema["maximum"] + step) == 400
 
 
-async def test_a_modality_without_parameters_is_refused(http):
-    assert (await http.get("/v1/parameters?modality=3d")).status_code == 400
+async def test_every_modality_has_parameters_and_no_other_one_has(http):
+    for modality, name in (("text", "max_tokens"), ("image", "width"), ("3d", "target_faces")):
+        assert name in (await http.get(f"/v1/parameters?modality={modality}")).text
+    assert (await http.get("/v1/parameters?modality=smell")).status_code == 400
     assert (await http.get("/v1/parameters")).json()["errors"][0]["pointer"] == "/query/modality"

@@ -92,3 +92,12 @@ async def test_each_event_names_itself_and_its_cause(http):
     opening, asked, answered = (await http.get(f"/v1/sessions/{session_id}/events")).json()["data"]
     assert len({opening["id"], asked["id"], answered["id"]}) == 3
     assert [opening["causation_id"], asked["causation_id"], answered["causation_id"]] == [None, None, asked["id"]]
+
+
+async def test_tokens_are_shown_to_who_may_see_them_and_that_is_recorded(http):
+    session_id = await opened(http)
+    token = (await a_turn(http, session_id=session_id))["state_token"]
+    (listed,) = (await http.get(f"/v1/sessions/{session_id}/state-tokens?reveal=true")).json()["data"]
+    assert listed["state_token"] == token
+    *_, read = (await http.get("/v1/audit/reads")).json()["data"][:-1]
+    assert (read["what"], read["session_id"]) == ("state_tokens", session_id)

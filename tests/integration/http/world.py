@@ -11,21 +11,34 @@ from pathlib import Path
 import httpx
 import uvicorn
 
+from pluggably.adapters.audit.checkpoint_file import CheckpointFile
 from pluggably.adapters.audit.exporters import FORMATS
+from pluggably.adapters.audit.notes import SigningNotes
 from pluggably.adapters.audit.signing import SigningKey
 from pluggably.adapters.memory.generator import ScriptedGenerator
+from pluggably.adapters.memory.log import NoLog
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.system import IdSequence, new_state_token, now
 from pluggably.application.audit import Exports
+from pluggably.application.audit_trail import ReadRecorder
 from pluggably.application.catalog import Catalog
+from pluggably.application.checkpoints import Checkpoints
+from pluggably.application.claims import Claims
+from pluggably.application.erasure import Eraser
 from pluggably.application.generate import Generate
+from pluggably.application.log_check import LogCheck
+from pluggably.application.log_reads import LogReads
+from pluggably.application.reads import Reads
+from pluggably.application.retention import Retention
 from pluggably.application.sessions import Sessions
 from pluggably.application.state_tokens import StateTokens
 from pluggably.application.turns import SessionLocks, SessionTurns
 from pluggably.domain.generation import Started, TextDelta
 from pluggably.domain.model import Modality, ModelStatus
+from pluggably.domain.retention import RetentionPolicy
 from pluggably.entrypoints.http.app import create_app
 from pluggably.entrypoints.http.services import HttpOptions, Services
+from tests.artifact_world import ArtifactWorld
 from tests.builders import a_model
 
 TLS = ssl.create_default_context()  # takes 25 ms to make
@@ -50,33 +63,60 @@ class Models:
 
 
 class World:
-    """The use cases; `generator` answers for every model."""
+    """The use cases; `generator` answers for every model but those of the provider `studio`."""
 
     def __init__(
-        self, generator=None, *, wait_s: float = 5, max_events: int = 10_000, clock=now, store=None, keys="nowhere"
+        self,
+        generator=None,
+        *,
+        wait_s: float = 5,
+        max_events: int = 10_000,
+        clock=now,
+        store=None,
+        keys="nowhere",
+        artifacts=None,
+        models=None,
+        studio=None,
     ) -> None:
         self.generator = generator or ScriptedGenerator()
         self.store = store or MemorySessionStore()
+        recorder = ReadRecorder(trail=self.store.trail, clock=clock)
+        artifacts = artifacts or ArtifactWorld(Path(keys))
         new_id, locks = IdSequence(), SessionLocks(wait_s)
+        self.signer, log = SigningKey(Path(keys)), getattr(self.store, "log", NoLog())
+        kept = {"store": log, "second_place": CheckpointFile(Path(keys) / "audit"), "notes": SigningNotes(self.signer)}
         catalog = Catalog(
-            sources=[Models()], runners=Models(), aliases={"small": "tiny"}, defaults={Modality.TEXT: "tiny"}
+            sources=[models or Models()], runners=Models(), aliases={"small": "tiny"}, defaults={Modality.TEXT: "tiny"}
         )
+        generators = {"local": self.generator, "acme": self.generator, "studio": studio}
+        eraser = Eraser(store=self.store, artifacts=artifacts.artifacts, generators=generators)
+        self.checkpoints = Checkpoints(log=log, clock=clock, **kept)
         self.services = Services(
+            artifacts=artifacts.artifacts,
+            artifact_links=artifacts.links,
             catalog=catalog,
             sessions=Sessions(
                 store=self.store,
-                generators={"local": self.generator},
+                eraser=eraser,
                 catalog=catalog,
                 locks=locks,
                 clock=clock,
                 new_id=new_id,
             ),
-            exports=Exports(archive=self.store, signer=SigningKey(Path(keys)), formats=FORMATS, clock=clock),
+            retention=Retention(
+                store=self.store, retained=self.store, eraser=eraser, policy=RetentionPolicy(), locks=locks, clock=clock
+            ),
+            reads=Reads(store=self.store, recorder=recorder),
+            exports=Exports(archive=self.store, recorder=recorder, signer=self.signer, formats=FORMATS, clock=clock),
+            log_reads=LogReads(
+                checkpoints=self.checkpoints, check=LogCheck(log=log, claims=Claims(**kept)), recorder=recorder
+            ),
             generate=Generate(
                 catalog=catalog,
-                generators={"local": self.generator, "acme": self.generator},
+                generators=generators,
                 turns=SessionTurns(store=self.store, clock=clock, locks=locks, max_events=max_events),
                 states=StateTokens(store=self.store, new_token=new_state_token),
+                media=artifacts.media,
                 clock=clock,
                 new_id=new_id,
             ),

@@ -23,12 +23,15 @@ from pluggably.domain.session import (
     ContextPolicy,
     ContextStrategy,
     Session,
+    TurnStatus,
     archive,
     change,
     close,
     fold,
     fork,
+    hold,
     interrupt,
+    release,
     reset,
     tell_continuation,
     tell_fork,
@@ -59,6 +62,7 @@ METADATA = st.dictionaries(TEXT, TEXT, max_size=2)
 POLICIES = st.just(ContextPolicy()) | st.builds(
     ContextPolicy, st.sampled_from([ContextStrategy.LAST_TURNS, ContextStrategy.TOKEN_BUDGET]), st.integers(1, 20)
 )
+SNAPSHOT_EVERY = 3
 CHANGES = st.builds(Changes, title=st.none() | TEXT, metadata=st.none() | METADATA, context=st.none() | POLICIES)
 
 
@@ -76,6 +80,7 @@ class SessionsInStores(RuleBasedStateMachine):
         self.stores = [MemorySessionStore(), *self.opened()]
         self.left_behind = None
         self.session = Session(id="ses_a")
+        self.seen = [self.session] * len(self.stores)
         self.events = []
 
     def teardown(self):
@@ -86,22 +91,28 @@ class SessionsInStores(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     def opened(self):
-        return sqlite_sessions(self.folder / "sqlite"), postgres_sessions(self.database, self.folder / "postgres")
+        return (
+            sqlite_sessions(self.folder / "sqlite", snapshot_every=SNAPSHOT_EVERY),
+            postgres_sessions(self.database, self.folder / "postgres", snapshot_every=SNAPSHOT_EVERY),
+        )
 
     @property
     def moment(self):
         return at(len(self.events))
 
     def carry_out(self, decide):
-        """Append what was decided; what the domain refuses is not appended."""
+        """Append what was decided to what each store said last; what the domain refuses is not appended."""
         try:
             events = decide(self.session)
         except Conflict:
             return
-        returned = [self.runner.run(store.append(self.session, events, ALICE)) for store in self.stores]
+        self.seen = [
+            self.runner.run(store.append(seen, events, ALICE))
+            for store, seen in zip(self.stores, self.seen, strict=True)
+        ]
         self.events += events
         self.session = fold("ses_a", self.events)
-        assert returned == [self.session] * len(self.stores)
+        assert self.seen == [self.session] * len(self.stores)
 
     @initialize(title=st.none() | TEXT, metadata=METADATA, context=POLICIES, turns=st.integers(0, 3))
     def open(self, title, metadata, context, turns):
@@ -115,6 +126,19 @@ class SessionsInStores(RuleBasedStateMachine):
         self.carry_out(
             lambda it: ask(it, Message(Role.USER, parts), modality=modality, parameters=parameters, when=self.moment)
         )
+
+    @rule(data=st.data(), parts=PARTS)
+    def branch(self, data, parts):
+        """Go on from any turn that ended well, whatever came after it."""
+        if ended := [turn.number for turn in self.session.turns if turn.status is TurnStatus.COMPLETED]:
+            continues = data.draw(st.sampled_from(ended))
+            self.carry_out(lambda it: ask(it, Message(Role.USER, parts), continues=continues, when=self.moment))
+            followed = self.session.turns[-1].follows
+            assert self.session.active_turn is None or followed in (continues, self.session.head)
+
+    @rule(reason=st.none() | TEXT)
+    def hold_or_release(self, reason):
+        self.carry_out(lambda it: release(it, at=NOON) if reason is None else hold(it, reason, at=NOON))
 
     @rule(parts=PARTS)
     def answer(self, parts):
@@ -149,6 +173,7 @@ class SessionsInStores(RuleBasedStateMachine):
         for store in lasting:
             self.runner.run(store.close())
         self.stores = [memory, *self.opened()]
+        self.seen = [self.runner.run(store.load("ses_a")) for store in self.stores]
         self.left_behind = self.session.active_turn and self.session.active_turn.number
 
     @rule(data=st.data())

@@ -1,32 +1,58 @@
-"""A process that appends until it is killed; it says on stdout what is stored: a session's id and its version.
+"""A process that appends until it is killed; it says on stdout, after `ready`, the words of what is stored.
 
-Its first line is `ready`. Run as `python -m tests.integration.sessions.writer <folder> <round>`.
+Run as `python -m tests.integration.sessions.writer <its name> <folder> <URL of the database, or nothing>`.
 """
 
 import asyncio
+import subprocess
 import sys
 from pathlib import Path
 
-from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
-from pluggably.adapters.sessions.store import EventSessionStore
-from pluggably.domain.session import Session
-
-from ...session_builders import ALICE, answer, ask, opened
+from .conversations import converse
+from .place import Place
 
 
-async def converse(store: EventSessionStore, session_id: str) -> None:
-    session = await store.append(Session(id=session_id), (opened(),), ALICE)
-    while True:
-        for decide in (ask, answer):
-            session = await store.append(session, decide(session), ALICE)
-            print(session.id, session.version, flush=True)
+class Writer:
+    """The process, for whoever starts it."""
+
+    def __init__(self, name: str, place: Place) -> None:
+        command = (sys.executable, "-m", __name__, name, str(place.folder), place.url)
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        self._said: list[bytes] = []
+
+    def hear(self, lines: int) -> None:
+        """Wait until it has said so much more."""
+        self._said += [self._process.stdout.readline() for _ in range(lines)]
+
+    def kill(self) -> list[str]:
+        """Kill it.
+
+        Returns:
+            All that it acknowledged.
+        """
+        self._process.kill()
+        ready, *said = self._said + self._process.stdout.readlines()
+        assert ready == b"ready\n"
+        return [line.decode().strip() for line in said if line.endswith(b"\n")]
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.stdout.close()
+        self._process.wait()
 
 
-async def main(folder: Path, number: str) -> None:
-    store = sqlite_sessions(folder)
-    print("ready", flush=True)
-    await asyncio.gather(*(converse(store, f"ses_{number}_{name}") for name in "abc"))
+def _acknowledge(words: str) -> None:
+    print(words, flush=True)
+
+
+async def main(name: str, place: Place) -> None:
+    store = place.open()
+    _acknowledge("ready")
+    await asyncio.gather(*(converse(store, f"ses_{name}_{letter}", _acknowledge) for letter in "abc"))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(sys.argv[1], Place(Path(sys.argv[2]), sys.argv[3])))

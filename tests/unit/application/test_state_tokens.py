@@ -96,7 +96,7 @@ async def test_a_failed_turn_on_another_branch_leaves_the_session_where_it_was(w
 @pytest.mark.parametrize("token", ["st_nonsense", "", "Auto"])
 async def test_what_is_no_token_is_refused(world, token):
     session_id = await world.open()
-    with pytest.raises(StateTokenInvalid, match="none that this gateway gave"):
+    with pytest.raises(StateTokenInvalid, match="none that is kept"):
         await world.ask(session_id=session_id, state_token=token)
     assert (await world.session(session_id)).turns == ()
 

@@ -1,12 +1,14 @@
 """The use cases over the in-memory adapters, for a client of them."""
 
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from pluggably.adapters.memory.generator import ScriptedGenerator
 from pluggably.adapters.memory.models import ListedModels
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.system import IdSequence, new_state_token, now
 from pluggably.application.catalog import Catalog
+from pluggably.application.erasure import Eraser
 from pluggably.application.generate import Generate, GenerateCommand
 from pluggably.application.sessions import OpenSession, Sessions
 from pluggably.application.state_tokens import StateTokens
@@ -15,6 +17,7 @@ from pluggably.domain.access import LOCAL_OPERATOR
 from pluggably.domain.generation import Generation, Role, text_message
 from pluggably.domain.model import Modality, ModelStatus
 from pluggably.domain.parameters import TextParameters
+from tests.artifact_world import ArtifactWorld
 from tests.builders import a_model
 
 TINY = a_model("tiny", parameters=frozenset({"max_tokens", "seed"}))
@@ -31,19 +34,22 @@ class Idle:
 class World:
     """The use cases over memory; `generator` is the scripted model `tiny`, and `other` too."""
 
-    def __init__(self, generator: ScriptedGenerator, *, wait_s: float = 5, clock=now) -> None:
+    def __init__(self, generator: ScriptedGenerator, *, wait_s: float = 5, clock=now, folder=Path("nowhere")) -> None:
         self.generator, self.principal = generator, LOCAL_OPERATOR
         self.store = MemorySessionStore()
         new_id, locks = IdSequence(), SessionLocks(wait_s)
         catalog = Catalog(sources=[ListedModels([TINY, OTHER])], runners=Idle(), defaults={Modality.TEXT: "tiny"})
+        self.artifacts = ArtifactWorld(folder)
+        eraser = Eraser(store=self.store, artifacts=self.artifacts.artifacts, generators={"local": generator})
         self.sessions = Sessions(
-            store=self.store, generators={"local": generator}, catalog=catalog, locks=locks, clock=clock, new_id=new_id
+            store=self.store, eraser=eraser, catalog=catalog, locks=locks, clock=clock, new_id=new_id
         )
         self.generate = Generate(
             catalog=catalog,
             generators={"local": generator},
             turns=SessionTurns(store=self.store, clock=clock, locks=locks),
             states=StateTokens(store=self.store, new_token=new_state_token),
+            media=self.artifacts.media,
             clock=clock,
             new_id=new_id,
         )

@@ -267,7 +267,7 @@ async def test_what_is_loaded_beside_a_model_is_not_listed(root, name, content):
         ".Smol.gguf",
         "tmp_Smol.gguf",
         "Smol.gguf.crdownload",
-        ".fetch-1/Smol.gguf",
+        ".work-1/Smol.gguf",
         "pytorch_model.bin",
         "model.ckpt",
     ],

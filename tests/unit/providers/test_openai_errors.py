@@ -67,7 +67,7 @@ def test_the_message_names_the_provider_and_its_code_and_nothing_that_it_wrote()
 def test_prose_of_the_provider_is_never_passed_on(message, code, param):
     secret = "/srv/sk-SECRET"
     error = mapped(400, body(message=message + secret, code=code + secret, type=secret, param=param + secret))
-    assert secret not in f"{error!s}{error.violations}"
+    assert secret not in f"{error!s}{getattr(error, 'violations', ())}"
 
 
 def test_a_refused_parameter_is_pointed_at():

@@ -1,102 +1,37 @@
-"""`/v1/generations/text`: the envelope that all modalities share, for text."""
+"""`/v1/generations/text`, `/image` and `/3d`: one envelope for all modalities, and the parameters of each."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from attrs import evolve, field, frozen
 from falcon.asgi import Response
 
-from ....application.generate import Generate, GenerateCommand
-from ....domain.generation import ImagePart, Message, Part, Role, TextPart, ToolCallPart, ToolResultPart, text_message
+from ....application.command import GenerateCommand
+from ....application.generate import Generate
+from ....domain.generation import Role, text_message
 from ....domain.model import Modality
-from ....domain.parameters import Field, TextParameters
+from ....domain.parameters import Field, ImageParameters, Model3DParameters, Parameters, TextParameters
 from .. import sse
 from ..body import expected_version, idempotency_key, principal_of, read_body
 from ..rendering import generation_object
 from ..scope import Request
+from .content import InputMessage
 
 _encode = msgspec.json.Encoder().encode
 
 
 @frozen(kw_only=True)
-class TextContent:
-    """Words."""
+class Envelope:
+    """What every request for a generation may say, whatever is to be made."""
 
-    type: Literal["text"]
-    text: str
-
-    def part(self) -> Part:
-        """As the domain has it."""
-        return TextPart(self.text)
-
-
-@frozen(kw_only=True)
-class ImageContent:
-    """A picture."""
-
-    type: Literal["image"]
-    url: Annotated[str, Field("An `https:` or `data:` URL.")]
-
-    def part(self) -> Part:
-        """As the domain has it."""
-        return ImagePart(self.url)
-
-
-@frozen(kw_only=True)
-class ToolCallContent:
-    """A function that the assistant has asked for."""
-
-    type: Literal["tool_call"]
-    id: str
-    name: str
-    arguments: Annotated[str, Field("JSON, as the model wrote it.")]
-
-    def part(self) -> Part:
-        """As the domain has it."""
-        return ToolCallPart(id=self.id, name=self.name, arguments=self.arguments)
-
-
-@frozen(kw_only=True)
-class ToolResultContent:
-    """What the function answered."""
-
-    type: Literal["tool_result"]
-    tool_call_id: str
-    text: str
-
-    def part(self) -> Part:
-        """As the domain has it."""
-        return ToolResultPart(tool_call_id=self.tool_call_id, text=self.text)
-
-
-Content = TextContent | ImageContent | ToolCallContent | ToolResultContent
-
-
-@frozen(kw_only=True)
-class InputMessage:
-    """Something said in the conversation."""
-
-    role: Role
-    content: str | tuple[Content, ...]
-
-    def message(self) -> Message:
-        """As the domain has it."""
-        if isinstance(self.content, str):
-            return text_message(self.role, self.content)
-        return Message(self.role, tuple(it.part() for it in self.content))
-
-
-@frozen(kw_only=True)
-class TextGeneration:
-    """A request for text."""
+    modality: ClassVar[Modality]
 
     input: Annotated[
         str | tuple[InputMessage, ...],
         Field("What the user says, or a conversation.", examples=("Name three colours.",)),
     ]
     model: Annotated[str | None, Field("A catalog id, an alias, or `provider/model`.", max_length=512)] = None
-    parameters: TextParameters = field(factory=TextParameters)
     session_id: Annotated[str | None, Field("Makes this a turn of that session.", max_length=128)] = None
     state_token: Annotated[
         str | None,
@@ -107,20 +42,25 @@ class TextGeneration:
         ),
     ] = None
     stream: Annotated[bool, Field("Answer as server-sent events.")] = False
+    delivery: Annotated[
+        Literal["auto", "inline", "url"],
+        Field("Files in the answer as base64, or by a signed URL; `auto`: small ones in the answer."),
+    ] = "auto"
     metadata: Annotated[Mapping[str, str], Field("Given back, and stored with the turn.", max_length=16)] = field(
         factory=dict
     )
 
-    def command(self, version: int | None) -> GenerateCommand:
+    def command(self, parameters: Parameters, version: int | None) -> GenerateCommand:
         """What is asked of the use case."""
         return GenerateCommand(
-            modality=Modality.TEXT,
+            modality=self.modality,
             messages=(text_message(Role.USER, self.input),)
             if isinstance(self.input, str)
             else tuple(it.message() for it in self.input),
-            parameters=self.parameters,
+            parameters=parameters,
             model=self.model,
             stream=self.stream,
+            delivery=self.delivery,
             session_id=self.session_id,
             session_version=version,
             state_token=self.state_token,
@@ -128,15 +68,41 @@ class TextGeneration:
         )
 
 
+@frozen(kw_only=True)
+class TextGeneration(Envelope):
+    """A request for text."""
+
+    modality = Modality.TEXT
+    parameters: TextParameters = field(factory=TextParameters)
+
+
+@frozen(kw_only=True)
+class ImageGeneration(Envelope):
+    """A request for pictures."""
+
+    modality = Modality.IMAGE
+    parameters: ImageParameters = field(factory=ImageParameters)
+
+
+@frozen(kw_only=True)
+class Model3DGeneration(Envelope):
+    """A request for a 3D model."""
+
+    modality = Modality.MODEL_3D
+    parameters: Model3DParameters = field(factory=Model3DParameters)
+
+
 @frozen
-class TextGenerations:
-    """The resource."""
+class Generations:
+    """The resource of one modality; `wanted` is what its requests may say."""
 
     generate: Generate
+    wanted: type[TextGeneration] | type[ImageGeneration] | type[Model3DGeneration]
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        """Generate text."""
-        command = read_body(req, TextGeneration).command(expected_version(req))
+        """Generate."""
+        wanted = read_body(req, self.wanted)
+        command = wanted.command(wanted.parameters, expected_version(req))
         command = evolve(command, idempotency=idempotency_key(req))
         exchange = req.exchange
         begin = self.generate.begin(command, principal_of(req), exchange.request_id)

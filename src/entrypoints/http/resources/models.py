@@ -8,13 +8,17 @@ from falcon.asgi import Response
 from ....application.catalog import Catalog, ModelFilter
 from ....domain.errors import InvalidRequest
 from ....domain.model import Modality, Model, ModelStatus
-from ....domain.parameters import Field, TextParameters
+from ....domain.parameters import Field, ImageParameters, Model3DParameters, Parameters, TextParameters
 from ..body import Nothing, read_query
 from ..paging import list_object
 from ..schema import object_schema
 from ..scope import Request
 
-PARAMETERS = {Modality.TEXT: TextParameters}
+PARAMETERS: dict[Modality, type[Parameters]] = {
+    Modality.TEXT: TextParameters,
+    Modality.IMAGE: ImageParameters,
+    Modality.MODEL_3D: Model3DParameters,
+}
 _SUFFIX = "/parameters"
 
 

@@ -8,9 +8,8 @@ import msgspec
 from attrs import fields, frozen
 from falcon.asgi import Response
 
-from ....application.follow import follow
 from ....application.ports import RecordedEvent
-from ....application.sessions import Sessions
+from ....application.reads import Reads
 from ....domain import session as rules
 from ....domain.errors import GatewayError, InvalidRequest
 from ....domain.generation import Message
@@ -60,7 +59,7 @@ class EventList:
 class SessionEvents:
     """The resource."""
 
-    sessions: Sessions
+    reads: Reads
 
     async def on_get(self, req: Request, resp: Response, session_id: str) -> None:
         """The events, the first one first, as JSON or one a line."""
@@ -68,13 +67,14 @@ class SessionEvents:
         if EVENT_STREAM in (req.get_header("Accept") or ""):
             await self._follow(req, resp, session_id, wanted)
             return
+        reader = principal_of(req), req.exchange.request_id
         if NDJSON in (req.get_header("Accept") or ""):
-            events = await self.sessions.history(session_id, principal_of(req), after=wanted.after, limit=wanted.limit)
+            events = await self.reads.history(session_id, *reader, after=wanted.after, limit=wanted.limit)
             resp.content_type = NDJSON
             resp.data = _encoder.encode_lines([event_object(it) for it in events])
             return
         limit = wanted.limit or 100
-        events = await self.sessions.history(session_id, principal_of(req), after=wanted.after, limit=limit + 1)
+        events = await self.reads.history(session_id, *reader, after=wanted.after, limit=limit + 1)
         page = events[:limit]
         more = str(page[-1].version) if len(events) > limit else None
         resp.media = list_object([event_object(it) for it in page], next_after=more)
@@ -83,10 +83,10 @@ class SessionEvents:
         if wanted.limit is not None:
             raise InvalidRequest.at("/query/limit", "cannot be had as a stream, which has no end")
         after = _last_event_id(req)
-        batches = follow(
-            self.sessions.store,
+        batches = await self.reads.follow(
             session_id,
             principal_of(req),
+            req.exchange.request_id,
             after=wanted.after if after is None else after,
             idle_s=req.exchange.options.ping_interval_s,
         )
@@ -95,7 +95,9 @@ class SessionEvents:
     async def on_get_verify(self, req: Request, resp: Response, session_id: str) -> None:
         """Compute the hash chain anew."""
         read_query(req, Nothing)
-        resp.media = msgspec.to_builtins(await self.sessions.verify(session_id, principal_of(req)))
+        resp.media = msgspec.to_builtins(
+            await self.reads.verify(session_id, principal_of(req), req.exchange.request_id)
+        )
 
 
 @frozen

@@ -1,7 +1,7 @@
 """What requests about sessions may say."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from attrs import field, frozen
 
@@ -88,6 +88,23 @@ class ForkFrom:
 
 
 @frozen(kw_only=True)
+class HoldFor:
+    """Why a session must be kept."""
+
+    reason: Annotated[str, Field("Why it must not be erased; shown to whoever tries.", max_length=1_024)]
+
+    def given(self) -> str:
+        """The reason.
+
+        Raises:
+            InvalidRequest: it says nothing.
+        """
+        if not self.reason.strip():
+            raise InvalidRequest.at("/reason", "must say why the session has to be kept")
+        return self.reason
+
+
+@frozen(kw_only=True)
 class SessionList:
     """Which sessions to list."""
 
@@ -99,6 +116,15 @@ class SessionList:
     ] = field(factory=dict)
     limit: Annotated[int, Field("How many at most.", 1, 100)] = 20
     after: Annotated[str | None, Field("`next_after` of the page before.", max_length=512)] = None
+
+
+@frozen(kw_only=True)
+class TokenList:
+    """How to list state tokens."""
+
+    reveal: Annotated[
+        Literal["true", "false"], Field("With the tokens themselves: needs the scope `audit:tokens`, and is recorded.")
+    ] = "false"
 
 
 @frozen(kw_only=True)

@@ -1,15 +1,14 @@
-"""`/v1/sessions`: open conversations, look at them, change, fork, reset, close and archive them."""
+"""`/v1/sessions`: open conversations, look at them, change, fork, reset, hold, close, archive and erase them."""
 
-from datetime import datetime
 from typing import Any
 
-import msgspec
 from attrs import evolve, frozen
 from falcon.asgi import Response
 
 from ....application.ports import SessionCursor, SessionPage, SessionQuery
+from ....application.reads import Reads
 from ....application.sessions import Sessions
-from ....domain.errors import InvalidRequest
+from ....domain.audit import ReadKind
 from ....domain.session import Session
 from ..body import (
     Nothing,
@@ -19,12 +18,13 @@ from ..body import (
     read_body,
     read_fields,
     read_query,
+    read_time,
     refuse_idempotency_key,
 )
 from ..paging import cursor_text, list_object, read_cursor
 from ..scope import Request
-from ..session_objects import session_object, state_token_object, summary_object, turn_objects
-from .session_schema import AtVersion, ForkFrom, SessionChanges, SessionList, SessionToOpen
+from ..session_objects import erasure_object, session_object, state_token_object, summary_object, turn_objects
+from .session_schema import AtVersion, ForkFrom, HoldFor, SessionChanges, SessionList, SessionToOpen, TokenList
 
 
 @frozen
@@ -32,6 +32,7 @@ class SessionResource:
     """The resource."""
 
     sessions: Sessions
+    reads: Reads
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Open a session."""
@@ -45,7 +46,7 @@ class SessionResource:
             owner=principal_of(req).id,
             status=wanted.status,
             modality=wanted.modality,
-            active_after=_time(wanted.active_after),
+            active_after=read_time("active_after", wanted.active_after),
             metadata=wanted.metadata,
             limit=wanted.limit,
             after=read_cursor(wanted.after) if wanted.after else None,
@@ -55,20 +56,23 @@ class SessionResource:
     async def on_get_one(self, req: Request, resp: Response, session_id: str) -> None:
         """A session as it is, or as it was."""
         version = read_query(req, AtVersion, numbers=("version",)).version
-        _show(resp, await self.sessions.get(session_id, principal_of(req), at_version=version))
+        principal, request_id = principal_of(req), req.exchange.request_id
+        _show(resp, await self.reads.get(session_id, principal, request_id, at_version=version))
 
     async def on_get_turns(self, req: Request, resp: Response, session_id: str) -> None:
         """Its turns, the first one first."""
         version = read_query(req, AtVersion, numbers=("version",)).version
-        session = await self.sessions.get(session_id, principal_of(req), at_version=version)
+        principal, request_id = principal_of(req), req.exchange.request_id
+        session = await self.reads.get(session_id, principal, request_id, ReadKind.TURNS, at_version=version)
         resp.media = list_object(turn_objects(session))
         resp.etag = str(session.version)
 
     async def on_get_state_tokens(self, req: Request, resp: Response, session_id: str) -> None:
-        """What its state tokens stand for, without the tokens."""
-        read_query(req, Nothing)
-        held = await self.sessions.state_tokens(session_id, principal_of(req))
-        resp.media = list_object([state_token_object(it) for it in held])
+        """What its state tokens stand for; the tokens too, if they are asked for by who may see them."""
+        revealed = read_query(req, TokenList).reveal == "true"
+        request_id = req.exchange.request_id
+        held = await self.reads.state_tokens(session_id, principal_of(req), request_id, revealed=revealed)
+        resp.media = list_object([state_token_object(it, revealed=revealed) for it in held])
 
     async def on_patch_one(self, req: Request, resp: Response, session_id: str) -> None:
         """Change what it is called and how it goes on."""
@@ -85,7 +89,7 @@ class SessionResource:
         version = expected_version(req)
         erasure = await self.sessions.erase(session_id, principal_of(req), req.exchange.request_id, version)
         resp.status_code = 202
-        resp.media = {"object": "session.erasure", **msgspec.to_builtins(erasure)}
+        resp.media = erasure_object(erasure)
 
     async def on_post_fork(self, req: Request, resp: Response, session_id: str) -> None:
         """Open a copy of it, as it is or as it was."""
@@ -115,6 +119,20 @@ class SessionResource:
         version = expected_version(req)
         _show(resp, await self.sessions.archive(session_id, principal_of(req), req.exchange.request_id, version))
 
+    async def on_post_hold(self, req: Request, resp: Response, session_id: str) -> None:
+        """Let nobody erase it."""
+        refuse_idempotency_key(req)
+        reason, version = read_body(req, HoldFor).given(), expected_version(req)
+        request_id = req.exchange.request_id
+        _show(resp, await self.sessions.hold(session_id, reason, principal_of(req), request_id, version))
+
+    async def on_post_release(self, req: Request, resp: Response, session_id: str) -> None:
+        """Let it be erased again."""
+        refuse_idempotency_key(req)
+        read_body(req, Nothing)
+        version = expected_version(req)
+        _show(resp, await self.sessions.release(session_id, principal_of(req), req.exchange.request_id, version))
+
 
 def _show_new(resp: Response, session: Session) -> None:
     resp.status_code = 201
@@ -131,15 +149,3 @@ def _page(page: SessionPage) -> dict[str, Any]:
     last = page.sessions[-1] if page.has_more else None
     cursor = cursor_text(SessionCursor(last_activity_at=last.last_activity_at, id=last.id)) if last else None
     return list_object([summary_object(it) for it in page.sessions], next_after=cursor)
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        at = msgspec.convert(text, datetime)
-    except msgspec.ValidationError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise InvalidRequest.at("/query/active_after", "must be a time such as 2026-01-31T12:00:00Z")
-    return at

@@ -1,4 +1,6 @@
-"""The tables on PostgreSQL: made and upgraded by `pluggably migrate`, from the numbered files in `migrations/`.
+"""The tables on PostgreSQL: made and upgraded by `pluggably migrate`, from the numbered files of every family.
+
+They are in `migrations/` of the family whose tables they make; one sequence of numbers runs through all of them.
 
 A file that was released is never changed; what comes after it is another file. Each is run once, in the order of its
 number, all of them in one transaction under an advisory lock: two who migrate at once do it after each other.
@@ -13,9 +15,9 @@ from attrs import frozen
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
-from ...domain.errors import GatewayError
+from ..domain.errors import GatewayError
 
-_FOLDER = Path(__file__).parent / "migrations"
+_FOLDER = Path(__file__).parent
 _LOCK = 0x504C5547  # "PLUG": any number that nobody else locks in this database
 _MADE = """CREATE TABLE IF NOT EXISTS pluggably_migrations (
     number integer PRIMARY KEY, name text NOT NULL, done_at timestamptz NOT NULL DEFAULT clock_timestamp()
@@ -35,7 +37,7 @@ def migrations() -> tuple[Migration, ...]:
     """All that this version knows, in their order."""
     return tuple(
         Migration(int(path.stem.partition("_")[0]), path.stem, path.read_text(encoding="utf-8"))
-        for path in sorted(_FOLDER.glob("*.sql"))
+        for path in sorted(_FOLDER.glob("*/migrations/*.sql"), key=lambda it: it.name)
     )
 
 

@@ -1,8 +1,8 @@
-"""A hidden folder inside the model folder, for what is not whole yet.
+"""A hidden folder inside another one, for what is not whole yet.
 
-Being on the same file system, a file moves out of it by one rename; being hidden, discovery does not look into it. It
-goes when the work ends, however it ends. What a killed process left behind is swept by the next fetch, which finds its
-lock free.
+Being on the same file system, a file moves out of it by one rename; being hidden, the discovery of models does not look
+into it. It goes when the work ends, however it ends. What a killed process left behind is swept when the next one is
+made there, which finds its lock free.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
-PREFIX = ".fetch-"
+PREFIX = ".work-"
 
 _LOCK = "lock"
 _UNLOCKED_FOR_S = 60  # a folder younger than this may be about to be locked

@@ -1,0 +1,92 @@
+"""The log and its checkpoints in the PostgreSQL database of the sessions.
+
+Notification ids have gaps there, which appends that were rolled back leave. Nobody has to wait for a gap to be filled:
+appends are one after the other, so that whoever sees an id sees all that are smaller.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from eventsourcing.persistence import InterfaceError, OperationalError
+from eventsourcing.utils import retry
+from psycopg import Connection, Cursor
+from psycopg.rows import tuple_row
+
+from .chains import LoggedEvent
+from .log import PIECE_BYTES, PIECE_EVENTS, CheckpointRow, LogEnd
+from .postgres import SessionDatastore
+
+_AT_ONE_MOMENT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_END: Final = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
+_LISTED: Final = "SELECT id, version, tip FROM session_list"
+_SELECT: Final = """
+SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events
+WHERE notification_id > %(after)s AND notification_id <= (
+    SELECT max(notification_id) FROM (
+        SELECT notification_id, row_number() OVER along AS events, sum(octet_length(state)) OVER along AS bytes
+        FROM (
+            SELECT notification_id, state FROM stored_events
+            WHERE notification_id > %(after)s AND notification_id <= %(upto)s
+            ORDER BY notification_id LIMIT %(piece_events)s
+        ) AS next
+        WINDOW along AS (ORDER BY notification_id)
+    ) AS counted
+    WHERE events = 1 OR bytes <= %(piece_bytes)s
+)
+ORDER BY notification_id"""
+_SELECT_HASHES: Final = """
+SELECT notification_id, substring(state FROM 1 FOR 32) FROM stored_events WHERE notification_id > %s
+ORDER BY notification_id LIMIT %s"""
+_ADD: Final = "INSERT INTO log_checkpoints VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+_SELECT_CHECKPOINTS: Final = "SELECT size, notification_id, subtrees, note, made_at FROM log_checkpoints "
+_ABOVE: Final = _SELECT_CHECKPOINTS + "WHERE size > %s ORDER BY size LIMIT %s"
+_BELOW: Final = _SELECT_CHECKPOINTS + "WHERE size < %s ORDER BY size DESC LIMIT %s"
+
+
+class PostgresLog:
+    """Implements `LogRecorder`."""
+
+    def __init__(self, datastore: SessionDatastore) -> None:
+        """The database is migrated."""
+        self._datastore = datastore
+
+    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def end(self) -> LogEnd:
+        """The end as it is now."""
+        with self._datastore.get_connection() as connection, connection.transaction():
+            connection.execute(_AT_ONE_MOMENT)
+            with _cursor(connection) as cursor:
+                ((place,),) = cursor.execute(_END).fetchall()
+                return LogEnd(place, {row[0]: (row[1], row[2]) for row in cursor.execute(_LISTED)})
+
+    def events(self, after: int, upto: int) -> Sequence[LoggedEvent]:
+        """The next piece of the log."""
+        bounds = {"after": after, "upto": upto, "piece_events": PIECE_EVENTS, "piece_bytes": PIECE_BYTES}
+        return list(self._run(_SELECT, bounds))
+
+    def hashes(self, after: int) -> Sequence[tuple[int, bytes]]:
+        """The places and hashes of the next events."""
+        return list(self._run(_SELECT_HASHES, (after, PIECE_EVENTS)))
+
+    def add_checkpoint(self, row: CheckpointRow) -> None:
+        """Keep one, unless there is one of its size."""
+        self._run(_ADD, row)
+
+    def checkpoints_above(self, size: int, limit: int) -> Sequence[CheckpointRow]:
+        """The next larger ones."""
+        return list(self._run(_ABOVE, (size, limit)))
+
+    def checkpoints_below(self, size: int, limit: int) -> Sequence[CheckpointRow]:
+        """The next smaller ones."""
+        return list(self._run(_BELOW, (size, limit)))
+
+    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def _run(self, statement: str, values: Any) -> list[Any]:
+        with self._datastore.get_connection() as connection, _cursor(connection) as cursor:
+            cursor.execute(statement.encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+
+def _cursor(connection: Connection[Any]) -> Cursor[Any]:
+    """Bytes come as they are, and not as text of twice the length."""
+    return connection.cursor(row_factory=tuple_row, binary=True)
