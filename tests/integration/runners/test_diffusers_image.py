@@ -100,7 +100,7 @@ def put(tmp_path) -> Callable[..., InputFile]:
 
 
 def test_it_draws_what_it_is_told_with_what_the_card_says_suits_it(ask):
-    wanted = ["red circle", "green square", "blue triangle", "yellow square"]
+    wanted = ["red circle", "green square", "blue triangle", "yellow circle"]
     drawn = [ask(f"a {it}", steps=None) for it in wanted]
     assert [it.shows for it in drawn] == [[it] for it in wanted]
     assert [len(it.progress) for it in drawn] == [20] * 4
@@ -131,6 +131,21 @@ def test_the_same_seed_gives_the_same_bytes_whatever_else_runs(ask):
     assert ask(seed=2).files != alone
 
 
+def test_requests_are_worked_on_one_at_a_time(engine, tmp_path):
+    """What is begun amid a picture comes after it: a pipeline's tokenizers are not safe in two threads."""
+    order: list[str] = []
+    with ThreadPoolExecutor(1) as other:
+
+        def emit(event: GenerationEvent) -> None:
+            order.append("first")
+            if len(order) == 1:
+                second = a_picture_request(RED_CIRCLE, tmp_path, steps=2)
+                other.submit(engine.generate, second, lambda _: order.append("second"), lambda: False)
+
+        engine.generate(a_picture_request(RED_CIRCLE, tmp_path, steps=20), emit, lambda: False)
+    assert order == ["first"] * 21 + ["second"] * 3
+
+
 def test_several_pictures_have_seeds_in_a_row(ask):
     several = ask(n=3)
     assert several.completed.seed == 1
@@ -157,7 +172,18 @@ def test_every_scheduler_draws_it_and_again_the_same(ask, name):
     drawn = ask(scheduler=name)
     assert drawn.shows == ["red circle"]
     assert [it.step for it in drawn.progress] == list(range(1, 11))
+    assert (drawn.files == ask().files) == (name == "ddim"), "the model's own is ddim"
     assert ask(scheduler=name).files == drawn.files
+
+
+def test_no_scheduler_asks_the_model_more_often_than_its_order_says(engine, ask):
+    times: list[object] = []
+    hook = engine._pipelines["text-to-image"].unet.register_forward_pre_hook(lambda *_: times.append(1))
+    for name, order in (("ddim", 1), ("heun", 2), ("pndm", 1)):
+        times.clear()
+        ask(scheduler=name)
+        assert len(times) <= order * 10 + 1
+    hook.remove()
 
 
 def test_guidance_and_a_negative_prompt_change_the_picture(ask):
@@ -218,11 +244,8 @@ def test_previews_come_when_they_are_asked_for_and_change_nothing(ask):
     assert {it.format for it in previews} == {"PNG"}
     assert max(side for it in previews for side in it.size) <= 128
     assert str(recognise(previews[-1])) == "red circle"
-
-
-def test_a_large_picture_has_a_small_preview(ask):
-    drawn = ask(width=128, height=64, steps=1, preview_every=1)
-    assert Image.open(BytesIO(drawn.progress[0].preview)).size == (128, 64)
+    drawn = ask(preview_every=1, scheduler="euler_ancestral")
+    assert drawn.files == ask(scheduler="euler_ancestral").files, "which draws at random in each step"
 
 
 def test_time_left_is_told_and_nothing_is_left_at_the_end(ask):
@@ -289,7 +312,7 @@ def test_pictures_that_cannot_be_used_are_refused(ask, put):
         ([put(small), put(small)], "one picture"),
         ([put(small, "mask")], "one picture"),
         ([put(small), put(large, "mask")], "8×8 and 16×16"),
-        ([put(b"GIF89a" + bytes(50))], "cannot be read"),
+        ([put(small, kind="GIF")], "cannot be read"),
         ([evolve(put(small), path="/no/such/file")], "cannot be read"),
     ):
         with pytest.raises(InvalidRequest, match=said):
@@ -301,6 +324,15 @@ def test_pictures_that_cannot_be_used_are_refused(ask, put):
 def test_a_picture_larger_than_any_camera_makes_is_not_decoded(put):
     with pytest.raises(InvalidRequest, match="at most 67108864 pixels"):
         open_pictures([put(Image.new("1", (9000, 9000)))])
+
+
+@pytest.mark.parametrize("exif", [b"junk", b"Exif\0\0MM\0*", b"MM\0*\0\0\0\x08\0"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_a_picture_with_damaged_metadata_is_refused_or_read(put, kind, exif):
+    buffer = BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, kind, exif=exif)
+    with suppress(InvalidRequest):
+        assert open_pictures([put(buffer.getvalue())]).image.size == (8, 8)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -323,6 +355,21 @@ def copied(tmp_path) -> Path:
 def changed_index(folder: Path, **changes: Any) -> None:
     index = folder / "model_index.json"
     index.write_text(json.dumps(json.loads(index.read_text()) | changes))
+
+
+def test_a_large_picture_has_a_small_preview_made_of_fewer_latents(copied, tmp_path):
+    card = copied / "README.md"
+    card.write_text(card.read_text().replace("width: 32", "width: 64").replace("height: 32", "height: 64"))
+    engine = DiffusersImageEngine(EngineOptions(path=str(copied), threads=1))
+    decoded: list[tuple[int, ...]] = []
+    vae = engine._pipelines["text-to-image"].vae
+    vae.decoder.register_forward_pre_hook(lambda _, inputs: decoded.append(tuple(inputs[0].shape[-2:])))
+    events: list[GenerationEvent] = []
+    request = a_picture_request(RED_CIRCLE, tmp_path, width=256, height=128, steps=1, preview_every=1)
+    engine.generate(request, events.append, lambda: False)
+    assert Image.open(BytesIO(Drawn(events).progress[0].preview)).size == (128, 64)
+    assert Drawn(events).pictures[0].size == (256, 128)
+    assert decoded == [(16, 32), (32, 64)]
 
 
 @pytest.mark.parametrize(

@@ -245,6 +245,21 @@ def test_the_same_seed_gives_the_same_bytes_whatever_else_runs(ask, cone):
     assert made[1].content == cone.content
 
 
+def test_requests_are_worked_on_one_at_a_time(engine, tmp_path):
+    """What is begun amid a mesh comes after it: neither renderer nor tokenizer is safe in two threads."""
+    order: list[str] = []
+    with ThreadPoolExecutor(1) as other:
+
+        def emit(event: GenerationEvent) -> None:
+            order.append("first")
+            if len(order) == 1:
+                second = a_solid_request(RED_CONE, tmp_path, steps=2)
+                other.submit(engine.generate, second, lambda _: order.append("second"), lambda: False)
+
+        engine.generate(a_solid_request(RED_CONE, tmp_path, steps=16), emit, lambda: False)
+    assert order == ["first"] * 17 + ["second"] * 3
+
+
 def test_a_seed_that_nobody_chose_is_told_and_gives_the_same_bytes(ask):
     made = ask(seed=None)
     assert ask(seed=made.completed.seed).content == made.content
