@@ -59,7 +59,7 @@ class GuardedEgress:
             lookup: finds addresses.
         """
         self._schemes = ("https", "http") if plain_http else ("https",)
-        self._private = frozenset(URL(it).origin() for it in private_origins)
+        self._private = frozenset(_origin(URL(it)) for it in private_origins)
         self._timeout_s = timeout_s
         self._lookup = lookup
         self._threads = Threads(_THREADS, "egress", disk_errors)
@@ -85,7 +85,7 @@ class GuardedEgress:
 
         private = True
         for _ in range(MOST_REDIRECTS + 1):
-            private = private and url.origin() in self._private
+            private = private and _origin(url) in self._private
             async with get(url, await self._addresses(url, private=private)) as response:
                 if response.status not in _REDIRECTS:
                     if response.status != 200 or "content-encoding" in response.headers:  # noqa: PLR2004
@@ -126,6 +126,10 @@ def _parsed(text: str, base: URL | None = None) -> URL:
     except ValueError:
         pass
     raise UrlNotAllowed(detail="The URL is not one that can be fetched.")
+
+
+def _origin(url: URL) -> tuple[str, str | None, int | None]:
+    return url.scheme, url.host, url.port  # `URL.origin()` takes a port that is said for another than one that is not
 
 
 def _is_numeric(host: str) -> bool:
