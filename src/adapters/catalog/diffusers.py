@@ -98,7 +98,7 @@ def _component(folder: Path, library: str, kind: str, names: Collection[str]) ->
         return _needing(_SCHEDULERS, names)
     if "Tokenizer" in kind:
         return _needing(_TOKENIZERS, names)
-    if kind.endswith(("Processor", "FeatureExtractor")):
+    if "Processor" in kind or "FeatureExtractor" in kind:
         return _needing(_PROCESSORS, names)
     found = [match for it in sorted(names) if (match := _WEIGHTS.match(it))]
     plain = [match for match in found if not match["variant"]]

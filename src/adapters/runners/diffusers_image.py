@@ -4,15 +4,18 @@ The class in `model_index.json` says what a folder can do; one for text to image
 them, if diffusers has classes for that which work on the same parts. A parameter that the class does not know is
 refused. What a request leaves open is what the model's card says suits it, else the pipeline's own default.
 
-Pictures are made one by one, each from a random generator on the processor with a seed of its own: a picture's bytes
-depend on the request and its seed alone, not on how many are made, nor on what else runs. The pipeline's weights are
-shared by all requests; the pipeline itself and the scheduler, which have state, belong to one picture.
+Pictures are made one by one, each from a random generator on the processor with a seed of its own, by a pipeline and a
+scheduler of its own over the same weights: its bytes depend on the request and its seed alone, not on how many are
+made, nor on what came before. Requests are worked on one at a time: the tokenizers of transformers 5.23 keep as a state
+how to pad and cut, which pipelines change on their way.
 
 It cannot show previews of models whose latents are not laid out as a picture (Flux, Qwen-Image).
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import copy
+from threading import Lock
 from typing import Any
 
 import torch
@@ -79,30 +82,37 @@ class DiffusersImageEngine:
         self._card = card_settings(options.path)
         self._sizes = Sizes.of(pipeline, self._card)
         self._reader = PromptReader.of(pipeline, call_defaults(pipeline))
+        self._alone = Lock()
         self.context_length = self._reader.limit
 
     def generate(self, request: GenerationRequest, emit: Emit, stopped: Stopped) -> None:
         """Make the pictures; `Completed.seed` is the first one's, and each further one has the next."""
+        with self._alone, suppress(Abandoned):
+            emit(self._completed(request, emit, stopped))
+
+    def close(self) -> None:
+        """Free the model."""
+        del self._pipelines
+
+    def _completed(self, request: GenerationRequest, emit: Emit, stopped: Stopped) -> Completed:
         parameters, folder = request.parameters_as(ImageParameters), workspace_of(request)
         work = self._understood(request, parameters)
         seed, count = seed_of(parameters.seed), parameters.n or 1
         previews = Previews(work.pipeline, parameters.preview_every)
         steps = Steps(emit, stopped, count, previews.after)
         files = []
-        try:
-            for number in range(count):
-                scheduler = new_scheduler(work.pipeline.scheduler, parameters.scheduler)
-                previews.watch(scheduler)
-                picture = draw(work, scheduler, steps, nth_seed(seed, number))
-                files.append(write_picture(picture, folder / str(number), parameters.format or "png"))
-        except Abandoned:
-            return
-        usage = Usage(input_tokens=work.input_tokens, source="runner")
-        emit(Completed(output=(), finish_reason=FinishReason.STOP, usage=usage, seed=seed, files=tuple(files)))
-
-    def close(self) -> None:
-        """Free the model."""
-        del self._pipelines
+        for number in range(count):
+            scheduler = new_scheduler(work.pipeline.scheduler, parameters.scheduler)
+            previews.watch(scheduler)
+            picture = draw(work, scheduler, steps, nth_seed(seed, number))
+            files.append(write_picture(picture, folder / str(number), parameters.format or "png"))
+        return Completed(
+            output=(),
+            finish_reason=FinishReason.STOP,
+            usage=Usage(input_tokens=work.input_tokens, source="runner"),
+            seed=seed,
+            files=tuple(files),
+        )
 
     def _understood(self, request: GenerationRequest, parameters: ImageParameters) -> Work:
         prompt, pictures = prompt_of(request), open_pictures(request.files)

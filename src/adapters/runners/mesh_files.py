@@ -54,7 +54,7 @@ class Surface:
             raise ProviderBadResponse(detail="The model made a mesh beyond its own bounds.")
 
     def simplified(self, faces: int) -> "Surface":
-        """About that many triangles of the same shape; itself, if it has no more. Not safe to use from two threads.
+        """About that many triangles of the same shape; itself, if it has no more.
 
         A point that takes the place of others has the mean of their colours.
         """

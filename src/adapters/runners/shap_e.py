@@ -4,10 +4,12 @@
 its renderer turns that into signed distances and colours on a grid, and those into a mesh. What a request leaves open
 is what the model's card says suits it, else the pipeline's own default. The same seed and request give the same bytes.
 
-The renderer writes the code into its own weights, so meshes are made one at a time.
+Requests are worked on one at a time: the renderer writes the code into its own weights, and the tokenizers of
+transformers 5.23 keep as a state how to pad and cut, which pipelines change on their way.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import copy
 from functools import partial
 from threading import Lock
@@ -15,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from attrs import evolve
 from diffusers import ShapEImg2ImgPipeline, ShapEPipeline
 
 from ...domain.errors import InvalidRequest, ProviderBadResponse
@@ -50,25 +53,31 @@ class ShapEEngine:
             raise TypeError(f"{type(self._pipeline).__name__} is not Shap-E")
         self._defaults = {**call_defaults(self._pipeline), "grid_size": GRID, **card_settings(options.path)}
         self._reader = PromptReader.of(self._pipeline, self._defaults)
-        self._rendering = Lock()
+        self._alone = Lock()
         self.context_length = self._reader.limit
 
     def generate(self, request: GenerationRequest, emit: Emit, stopped: Stopped) -> None:
         """Make the mesh."""
-        parameters, folder = request.parameters_as(Model3DParameters), workspace_of(request)
-        wish, tokens = self._wish(request)
-        seed, steps = seed_of(parameters.seed), Steps(emit, stopped)
-        try:
-            surface = self._surface(self._code(wish, parameters, seed, steps), steps)
-        except Abandoned:
-            return
-        file = write_mesh(self._finished(surface, parameters), folder / "0", parameters.format or "glb")
-        usage = Usage(input_tokens=tokens, source="runner")
-        emit(Completed(output=(), finish_reason=FinishReason.STOP, usage=usage, seed=seed, files=(file,)))
+        with self._alone, suppress(Abandoned):
+            emit(self._completed(request, emit, stopped))
 
     def close(self) -> None:
         """Free the model."""
         del self._pipeline
+
+    def _completed(self, request: GenerationRequest, emit: Emit, stopped: Stopped) -> Completed:
+        parameters, folder = request.parameters_as(Model3DParameters), workspace_of(request)
+        wish, tokens = self._wish(request)
+        seed, steps = seed_of(parameters.seed), Steps(emit, stopped)
+        surface = self._surface(self._code(wish, parameters, seed, steps), steps)
+        file = write_mesh(finished(surface, parameters), folder / "0", parameters.format or "glb")
+        return Completed(
+            output=(),
+            finish_reason=FinishReason.STOP,
+            usage=Usage(input_tokens=tokens, source="runner"),
+            seed=seed,
+            files=(file,),
+        )
 
     def _wish(self, request: GenerationRequest) -> tuple[dict[str, Any], int]:
         """What the pipeline is called with, and how many tokens that has."""
@@ -101,24 +110,22 @@ class ShapEEngine:
 
     def _surface(self, code: torch.Tensor, steps: Steps) -> Surface:
         renderer = self._pipeline.shap_e_renderer
-        with self._rendering:
-            hook = renderer.mlp.register_forward_pre_hook(lambda *_: steps.go_on())
-            try:
-                mesh = renderer.decode_to_mesh(code, self._pipeline.device, grid_size=self._defaults["grid_size"])
-            except ValueError as exc:  # what diffusers 0.42 makes of a field that is nowhere positive
-                raise ProviderBadResponse(detail=NO_SURFACE) from exc
-            finally:
-                hook.remove()
+        hook = renderer.mlp.register_forward_pre_hook(lambda *_: steps.go_on())
+        try:
+            mesh = renderer.decode_to_mesh(code, self._pipeline.device, grid_size=self._defaults["grid_size"])
+        except ValueError as exc:  # what diffusers 0.42 makes of a field that is nowhere positive
+            raise ProviderBadResponse(detail=NO_SURFACE) from exc
+        finally:
+            hook.remove()
         colours = np.stack([mesh.vertex_channels[channel].cpu().numpy() for channel in "RGB"], axis=-1)
         vertices, faces = mesh.verts.cpu().numpy(), mesh.faces.cpu().numpy()
         surface = Surface(vertices=vertices, faces=faces, colours=colours)
         surface.check(SLACK * float(renderer.volume.bbox_max.abs().max()))
         return surface
 
-    def _finished(self, surface: Surface, parameters: Model3DParameters) -> Surface:
-        if parameters.texture is False:
-            surface = Surface(vertices=surface.vertices, faces=surface.faces)
-        if parameters.target_faces is None:
-            return surface
-        with self._rendering:
-            return surface.simplified(parameters.target_faces)
+
+def finished(surface: Surface, parameters: Model3DParameters) -> Surface:
+    """The surface as it was asked for."""
+    if parameters.texture is False:
+        surface = evolve(surface, colours=None)
+    return surface.simplified(parameters.target_faces) if parameters.target_faces else surface

@@ -154,7 +154,7 @@ def test_it_makes_the_solids_that_it_is_told(ask):
     ball, cube = ask("a blue sphere").glb, ask("a green cube").glb
     assert all(is_closed(it) and volume(it) > 0 for it in (ball, cube))
     assert (colour_of(to_srgb(ball.colours)), colour_of(to_srgb(cube.colours))) == ("blue", "green")
-    assert roundness(ball) > 0.9
+    assert roundness(ball) > 0.8
     assert roundness(cube) < 0.6
 
 
@@ -276,7 +276,7 @@ def test_a_picture_becomes_the_solid_that_goes_with_it(ask_of, seeing_engine, pi
     ball = ask_of(seeing_engine, "", picture_of("circle", "red"))
     cube = ask_of(seeing_engine, "words are not read", picture_of("square", "green"))
     assert (colour_of(to_srgb(ball.glb.colours)), colour_of(to_srgb(cube.glb.colours))) == ("red", "green")
-    assert roundness(ball.glb) > 0.9
+    assert roundness(ball.glb) > 0.8
     assert roundness(cube.glb) < 0.6
     assert is_closed(ball.glb)
     assert len(ball.steps) == 16

@@ -77,7 +77,7 @@ def put_safetensors(root, name="SmolLM2-135M", *, without=(), **files):
 PIPELINE_INDEX = {
     "_class_name": "StableDiffusionPipeline",
     "_diffusers_version": "0.42.1",
-    "feature_extractor": ["transformers", "CLIPImageProcessor"],
+    "feature_extractor": ["transformers", "CLIPImageProcessorPil"],
     "requires_safety_checker": False,
     "safety_checker": [None, None],
     "scheduler": ["diffusers", "DDIMScheduler"],
