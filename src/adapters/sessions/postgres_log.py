@@ -37,7 +37,10 @@ ORDER BY notification_id"""
 _SELECT_HASHES: Final = """
 SELECT notification_id, substring(state FROM 1 FOR 32) FROM stored_events WHERE notification_id > %s
 ORDER BY notification_id LIMIT %s"""
-_ADD: Final = "INSERT INTO log_checkpoints VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+_ONE_AFTER_THE_OTHER: Final = "LOCK TABLE log_checkpoints IN EXCLUSIVE MODE"  # reads do not wait
+_ADD: Final = """
+INSERT INTO log_checkpoints SELECT %s, %s, %s, %s, %s
+WHERE NOT EXISTS (SELECT FROM log_checkpoints WHERE size >= %s) RETURNING size"""
 _SELECT_CHECKPOINTS: Final = "SELECT size, notification_id, subtrees, note, made_at FROM log_checkpoints "
 _ABOVE: Final = _SELECT_CHECKPOINTS + "WHERE size > %s ORDER BY size LIMIT %s"
 _BELOW: Final = _SELECT_CHECKPOINTS + "WHERE size < %s ORDER BY size DESC LIMIT %s"
@@ -68,9 +71,12 @@ class PostgresLog:
         """The places and hashes of the next events."""
         return list(self._run(_SELECT_HASHES, (after, PIECE_EVENTS)))
 
-    def add_checkpoint(self, row: CheckpointRow) -> None:
-        """Keep one, unless there is one of its size."""
-        self._run(_ADD, row)
+    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def add_checkpoint(self, row: CheckpointRow) -> bool:
+        """Keep one, unless one is there that is as large."""
+        with self._datastore.get_connection() as connection, connection.transaction():
+            connection.execute(_ONE_AFTER_THE_OTHER)
+            return connection.execute(_ADD, (*row, row[0])).rowcount == 1
 
     def checkpoints_above(self, size: int, limit: int) -> Sequence[CheckpointRow]:
         """The next larger ones."""
@@ -84,7 +90,7 @@ class PostgresLog:
     def _run(self, statement: str, values: Any) -> list[Any]:
         with self._datastore.get_connection() as connection, _cursor(connection) as cursor:
             cursor.execute(statement.encode(), values)
-            return cursor.fetchall() if cursor.description else []
+            return cursor.fetchall()
 
 
 def _cursor(connection: Connection[Any]) -> Cursor[Any]:

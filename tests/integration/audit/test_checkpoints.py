@@ -4,6 +4,7 @@ import asyncio
 import shutil
 
 import pytest
+from attrs import evolve
 
 from pluggably.domain.errors import GatewayError
 from pluggably.domain.merkle import CompactRange, TreeHead
@@ -47,6 +48,14 @@ async def test_a_log_that_has_not_grown_gets_no_other(log):
     await log.checkpoints.make()
     assert await log.checkpoints.make() is None
     assert await sizes(log) == [19, 16, 14, 7]
+
+
+@pytest.mark.parametrize("size", [16, 15])
+async def test_one_that_comes_after_a_larger_one_is_not_kept(log, size):
+    """The second place, which only grows at its end, would never get it."""
+    (latest,) = await log.checkpoints.page(before=None, limit=1)
+    assert not await log.store.log.add(evolve(latest, size=size))
+    assert await sizes(log) == [16, 14, 7]
 
 
 async def test_appends_that_failed_leave_gaps_that_nobody_waits_for(log):
