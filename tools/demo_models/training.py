@@ -3,14 +3,14 @@
 With the same versions on the same kind of processor two runs give the same bytes.
 """
 
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from random import Random
 
 import torch
 from torch import Tensor, nn
 
 SEED = 0
+TOLD_EVERY = 100  # steps
 
 
 def begin() -> Random:
@@ -22,12 +22,13 @@ def begin() -> Random:
 
 
 class Descent:
-    """AdamW under a one-cycle learning rate, with gradients of at most length 1."""
+    """AdamW under a one-cycle learning rate, with gradients of at most length 1; says from time to time how it goes."""
 
     def __init__(
-        self, weights: Iterable[nn.Parameter], *, steps: int, peak: float, rise: float, decay: float = 0.0
+        self, name: str, weights: Iterable[nn.Parameter], *, steps: int, peak: float, rise: float, decay: float = 0.0
     ) -> None:
         """Reach the learning rate `peak` after the share `rise` of `steps`; `decay` is the weight decay."""
+        self._name, self._steps, self._taken = name, steps, 0
         self._weights = list(weights)
         self._optimizer = torch.optim.AdamW(self._weights, peak, weight_decay=decay)
         self._rate = torch.optim.lr_scheduler.OneCycleLR(self._optimizer, peak, total_steps=steps, pct_start=rise)
@@ -39,6 +40,9 @@ class Descent:
         nn.utils.clip_grad_norm_(self._weights, 1.0)
         self._optimizer.step()
         self._rate.step()
+        self._taken += 1
+        if self._taken % TOLD_EVERY == 0:
+            print(f"{self._name}: step {self._taken} of {self._steps}, loss {loss.item():.4f}", flush=True)
 
 
 class Average:
@@ -58,12 +62,3 @@ class Average:
     def settle(self) -> None:
         """Set the weights to their average."""
         torch._foreach_copy_(self._weights, self._mean)
-
-
-def told(name: str, steps: int) -> Iterator[int]:
-    """Yield 0 … steps - 1, and print from time to time how far the part called `name` is."""
-    began = time.monotonic()
-    for step in range(steps):
-        yield step
-        if (step + 1) % 100 == 0:
-            print(f"{name}: {step + 1}/{steps} after {time.monotonic() - began:.0f} s", flush=True)

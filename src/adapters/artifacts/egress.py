@@ -1,34 +1,31 @@
-"""The way out to servers that a client has named, by aiohttp: what may be connected to, and how much may come in.
+"""The way out to servers that a client has named: what may be connected to, and how much may come in.
 
 A host is looked up once for each request; all addresses that it has must be public, and the connection goes to one of
 these very addresses, so that a name server that answers differently the next time gains nothing. Each redirect is a
-request like the first. Only `https:` on its own port, unless the operator says otherwise. Proxies that the environment
-names are not used, cookies and credentials are not sent, and nothing is decompressed.
+request like the first. Only `https:` on its own port, unless the operator says otherwise.
 """
 
 import asyncio
 import socket
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from ...domain.artifact import PICTURES
 from ...domain.errors import ArtifactTooLarge, UrlNotAllowed, UrlUnavailable
 from .addresses import is_public
 from .threads import Threads, disk_errors
 from .write_new import write_new
 
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse
+
 MOST_REDIRECTS = 5
 LONGEST_URL = 8_192
 _REDIRECTS = (301, 302, 303, 307, 308)
 _THREADS = 2
-_HEADERS = {"Accept": ", ".join(PICTURES), "Accept-Encoding": "identity", "User-Agent": "pluggably"}
 
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 """The numeric addresses of a host; raises OSError if it has none."""
@@ -62,7 +59,7 @@ class GuardedEgress:
             lookup: finds addresses.
         """
         self._schemes = ("https", "http") if plain_http else ("https",)
-        self._private = frozenset(URL(it).origin() for it in private_origins)
+        self._private = frozenset(_origin(URL(it)) for it in private_origins)
         self._timeout_s = timeout_s
         self._lookup = lookup
         self._threads = Threads(_THREADS, "egress", disk_errors)
@@ -74,7 +71,7 @@ class GuardedEgress:
                 if (response.content_length or 0) > limit_bytes:
                     raise ArtifactTooLarge(detail=f"A file may have {limit_bytes} bytes at most.")
                 await write_new(self._threads, response.content.iter_any(), path, limit_bytes)
-        except (aiohttp.ClientError, OSError) as exc:  # TimeoutError among them
+        except OSError as exc:  # TimeoutError among them
             raise UrlUnavailable(detail="The server of the URL could not be reached, or broke off.") from exc
 
     async def close(self) -> None:
@@ -82,12 +79,14 @@ class GuardedEgress:
         await self._threads.close()
 
     @asynccontextmanager
-    async def _answer(self, url: URL) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _answer(self, url: URL) -> AsyncIterator["ClientResponse"]:
         """The first answer that is no redirect, which must be a success."""
+        from .pinned import get  # when it is first needed: aiohttp takes longer to load than the rest of a start
+
         private = True
         for _ in range(MOST_REDIRECTS + 1):
-            private = private and url.origin() in self._private
-            async with self._request(url, await self._addresses(url, private=private)) as response:
+            private = private and _origin(url) in self._private
+            async with get(url, await self._addresses(url, private=private)) as response:
                 if response.status not in _REDIRECTS:
                     if response.status != 200 or "content-encoding" in response.headers:  # noqa: PLR2004
                         raise UrlUnavailable(detail=f"The server of the URL answered {response.status}.")
@@ -95,23 +94,6 @@ class GuardedEgress:
                     return
                 url = _parsed(response.headers.get("location", ""), url)
         raise UrlUnavailable(detail=f"The server of the URL redirects more than {MOST_REDIRECTS} times.")
-
-    @asynccontextmanager
-    async def _request(self, url: URL, addresses: Sequence[str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        connector = aiohttp.TCPConnector(
-            resolver=_Pinned(addresses), use_dns_cache=False, ssl=self._tls, force_close=True
-        )
-        async with (
-            aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers=_HEADERS,
-                auto_decompress=False,
-                trust_env=False,
-            ) as session,
-            session.get(url, allow_redirects=False) as response,
-        ):
-            yield response
 
     async def _addresses(self, url: URL, *, private: bool) -> Sequence[str]:
         """Where to connect to.
@@ -130,38 +112,6 @@ class GuardedEgress:
             raise UrlNotAllowed(detail="The host of the URL is not a public one.")
         return addresses
 
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        return ssl.create_default_context()
-
-
-class _Pinned(AbstractResolver):
-    """Finds nothing but the addresses that were checked."""
-
-    def __init__(self, addresses: Sequence[str]) -> None:
-        self._addresses = addresses
-
-    async def resolve(
-        self,
-        host: str,
-        port: int = 0,
-        family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002
-    ) -> list[ResolveResult]:
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=socket.IPPROTO_TCP,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in self._addresses
-        ]
-
-    async def close(self) -> None:
-        """Nothing is held open."""
-
 
 def _parsed(text: str, base: URL | None = None) -> URL:
     """A URL, or where a redirect from `base` leads.
@@ -176,6 +126,10 @@ def _parsed(text: str, base: URL | None = None) -> URL:
     except ValueError:
         pass
     raise UrlNotAllowed(detail="The URL is not one that can be fetched.")
+
+
+def _origin(url: URL) -> tuple[str, str | None, int | None]:
+    return url.scheme, url.host, url.port  # `URL.origin()` takes a port that is said for another than one that is not
 
 
 def _is_numeric(host: str) -> bool:

@@ -24,8 +24,9 @@ class NoLog:
         """None."""
         return None
 
-    async def add(self, checkpoint: Checkpoint) -> None:
-        """Nothing: there is no log that could grow."""
+    async def add(self, checkpoint: Checkpoint) -> bool:  # noqa: ARG002 - the port's
+        """Not kept."""
+        return False
 
     async def following(self, size: int, *, limit: int) -> Sequence[Checkpoint]:  # noqa: ARG002 - the port's
         """None."""

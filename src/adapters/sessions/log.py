@@ -50,8 +50,9 @@ class LogRecorder(Protocol):
         """The places and the first 32 bytes of the next `PIECE_EVENTS` events."""
         ...
 
-    def add_checkpoint(self, row: CheckpointRow) -> None:
-        """Keep one, unless there is one of its size."""
+    def add_checkpoint(self, row: CheckpointRow) -> bool:
+        """Keep one, unless one is there that is as large; whoever sees one sees all that are smaller."""
+        ...
 
     def checkpoints_above(self, size: int, limit: int) -> Sequence[CheckpointRow]:
         """The next larger ones, the smallest first."""
@@ -101,8 +102,8 @@ class SessionLog:
             return checkpoint
         return None
 
-    async def add(self, checkpoint: Checkpoint) -> None:
-        """Keep a checkpoint, unless there is one of that size."""
+    async def add(self, checkpoint: Checkpoint) -> bool:
+        """Keep a checkpoint, unless one is there that is as large."""
         row = (
             checkpoint.size,
             checkpoint.place,
@@ -110,7 +111,7 @@ class SessionLog:
             checkpoint.note,
             microseconds(checkpoint.made_at),
         )
-        await self._run(lambda: self._recorder.add_checkpoint(row))
+        return await self._run(lambda: self._recorder.add_checkpoint(row))
 
     async def following(self, size: int, *, limit: int) -> Sequence[Checkpoint]:
         """The next larger ones."""

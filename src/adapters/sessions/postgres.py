@@ -34,6 +34,9 @@ from .snapshots import SealedSnapshot
 from .states import SealedState
 
 CONNECTION_WAIT_S = 2.0
+PIPELINED_BYTES = 2**17
+"""How much may be under way at once: psycopg 3.3 waits for ever for the answers to a pipeline of statements that the
+socket has no room for, from about 1 MB on."""
 LOCK_TIMEOUT_S = 5
 DEAD_AFTER_S = 30
 _AS_WE_NEED_IT: Final = """
@@ -128,7 +131,18 @@ class PostgresSessionRecorder(PostgresApplicationRecorder):
 
     def insert(self, entries: Sequence[Entry]) -> None:
         """Store everything of all entries, or nothing."""
-        self.insert_events([event for entry in entries for event in entry.events], entries=entries)
+        events = [event for entry in entries for event in entry.events]
+        if sum(map(_size, entries)) > PIPELINED_BYTES:
+            self._insert_one_by_one(events, entries)
+        else:
+            self.insert_events(events, entries=entries)
+
+    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def _insert_one_by_one(self, events: Sequence[StoredEvent], entries: Sequence[Entry]) -> None:
+        """What `insert_events` does, with an answer awaited after every statement."""
+        with self.datastore.get_connection() as connection, connection.transaction(), connection.cursor() as curs:
+            self._insert_events(curs, events, entries=entries)
+            self._insert_stored_events(curs, events)
 
     def _insert_events(self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:
         for statement in self.lock_table_statements:  # before any row is touched: whoever waits holds nothing
@@ -211,6 +225,11 @@ class PostgresSessionRecorder(PostgresApplicationRecorder):
 
     def _rows(self, where: str, values: Sequence[object]) -> list[ListRow]:
         return [ListRow(**columns) for columns in self.datastore.run(_SELECT_ROWS + where, values)]
+
+
+def _size(entry: Entry) -> int:
+    """The bytes of an entry that can be many."""
+    return sum(len(event.state) for event in entry.events) + (len(entry.snapshot.sealed) if entry.snapshot else 0)
 
 
 def _insert_beside(curs: Cursor[DictRow], entry: Entry) -> None:

@@ -39,7 +39,9 @@ FROM stored_events WHERE notification_id > ? AND notification_id <= ? ORDER BY n
 _SELECT_HASHES: Final = """
 SELECT notification_id, CAST(substr(state, 1, 32) AS BLOB) FROM stored_events WHERE notification_id > ?
 ORDER BY notification_id LIMIT ?"""
-_ADD: Final = "INSERT INTO log_checkpoints VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_ADD: Final = """
+INSERT INTO log_checkpoints SELECT ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM log_checkpoints WHERE size >= ?)
+RETURNING size"""
 _SELECT_CHECKPOINTS: Final = f"""
 SELECT size, {_integer("notification_id")}, {_blob("subtrees", "blob")}, {_blob("note", "text")}, {_integer("made_at")}
 FROM log_checkpoints WHERE size {{comparison}} ? ORDER BY size {{order}} LIMIT ?"""  # noqa: S608
@@ -81,10 +83,11 @@ class SqliteLog:
         """The places and hashes of the next events."""
         return [(place, digest) for place, digest in self._select(_SELECT_HASHES, after, PIECE_EVENTS)]
 
-    def add_checkpoint(self, row: CheckpointRow) -> None:
-        """Keep one, unless there is one of its size."""
+    def add_checkpoint(self, row: CheckpointRow) -> bool:
+        """Keep one, unless one is there that is as large."""
         with self._datastore.transaction(commit=True) as cursor:
-            cursor.execute(_ADD, row)
+            cursor.execute(_ADD, (*row, row[0]))
+            return bool(cursor.fetchall())
 
     def checkpoints_above(self, size: int, limit: int) -> Sequence[CheckpointRow]:
         """The next larger ones."""

@@ -191,6 +191,14 @@ async def test_only_the_very_origin_that_was_named_may_be_private(fetch, connect
     assert connects == []
 
 
+@pytest.mark.parametrize("origin", ["https://127.0.0.1:443", "https://127.0.0.1", "https://127.0.0.1/"])
+async def test_an_origin_may_say_its_own_port_or_not(fetch, connects, origin):
+    for url in ("https://127.0.0.1/a", "https://127.0.0.1:443/a"):
+        with pytest.raises(UrlUnavailable):  # nobody is there, or nobody with a certificate
+            await fetch(url, private_origins=[origin])
+    assert set(connects) == {("127.0.0.1", 443)}
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize(
     "location",

@@ -4,13 +4,12 @@ import asyncio
 import shutil
 
 import pytest
+from attrs import evolve
 
 from pluggably.domain.errors import GatewayError
 from pluggably.domain.merkle import CompactRange, TreeHead
-from pluggably.domain.session import Session
 
 from ...contracts.session_store import a_stored_session
-from ...session_builders import ALICE, opened
 from .logs import CHECKPOINTS, Log, a_log
 
 
@@ -49,13 +48,25 @@ async def test_a_log_that_has_not_grown_gets_no_other(log):
     assert await sizes(log) == [19, 16, 14, 7]
 
 
-async def test_appends_that_failed_leave_gaps_that_nobody_waits_for(log):
-    clash = Session(id="ses_a")
-    with pytest.raises(GatewayError):
-        await log.store.append(clash, (opened(),), ALICE)
-    await a_stored_session(log.store, "ses_d")
-    assert (await log.checkpoints.make()).size == 20
-    assert (await log.verify()).fault is None
+@pytest.mark.parametrize("size", [16, 15])
+async def test_one_that_comes_after_a_larger_one_is_not_kept(log, size):
+    """The second place, which only grows at its end, would never get it."""
+    (latest,) = await log.checkpoints.page(before=None, limit=1)
+    assert not await log.store.log.add(evolve(latest, size=size))
+    assert await sizes(log) == [16, 14, 7]
+
+
+async def test_gaps_that_rolled_back_appends_left_are_passed_over(database, tmp_path):
+    log = await a_log(Log(tmp_path, database))
+    await log.checkpoints.make()
+    for number, gap in enumerate((1, 1_999, 2_000, 2_001, 100_000)):
+        log.run("SELECT setval(pg_get_serial_sequence('stored_events', 'notification_id'), max(notification_id) + ?) "
+                "FROM stored_events", gap)  # fmt: skip
+        await a_stored_session(log.store, f"ses_{number}")
+        assert (await log.checkpoints.make()).size == 20 + number
+    found = await log.verify()
+    assert (found.fault, found.events, found.checkpoints, found.uncovered) == (None, 24, 9, 0)
+    await log.store.close()
 
 
 async def test_what_a_process_that_died_had_not_copied_is_copied_by_the_next(log):

@@ -20,14 +20,16 @@ async def converse(store: SessionStore, session_id: str, acknowledge: Callable[[
 
     Whatever did not succeed is looked up and goes on from what is there, as a client would do it.
     """
-    session = await store.append(Session(id=session_id), (opened(),), ALICE)
+    known: Session | None = await store.append(Session(id=session_id), (opened(),), ALICE)
     for number in itertools.count():
-        decide, words = answer if session.active_turn else ask, f"{session_id} {number}"
+        words = f"{session_id} {number}"
         try:
-            session = await store.append(session, decide(session, words), ALICE)
-            acknowledge(words)
+            session = known or await store.load(session_id)
+            known = await store.append(session, (answer if session.active_turn else ask)(session, words), ALICE)
         except (StoreUnavailable, VersionConflict):
-            session = await store.load(session_id)
+            known = None
+        else:
+            acknowledge(words)
 
 
 class Ledger:
@@ -53,7 +55,7 @@ class Ledger:
 async def conversations(store: SessionStore, *session_ids: str) -> AsyncIterator[Ledger]:
     """Some that go on meanwhile; if one fails, so does the test."""
     ledger = Ledger()
-    async with asyncio.timeout(120), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(300), asyncio.TaskGroup() as group:
         tasks = [group.create_task(converse(store, it, ledger.write)) for it in session_ids]
         yield ledger
         for task in tasks:

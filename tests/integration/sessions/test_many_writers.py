@@ -50,6 +50,7 @@ async def test_a_reader_of_the_log_misses_nothing_that_many_processes_write(on_p
         writers = [running.enter_context(Writer(str(number), on_postgres)) for number in range(PROCESSES)]
         while min(events_of(seen, number) for number in range(PROCESSES)) < EVENTS_OF_EACH:
             read_on(log, seen)
+            assert all(writer.lives for writer in writers)
         acknowledged = [words for writer in writers for words in writer.kill()]
     on_postgres.let_time_pass()
     with connect(on_postgres.url) as log:

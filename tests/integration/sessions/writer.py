@@ -24,6 +24,11 @@ class Writer:
         """Wait until it has said so much more."""
         self._said += [self._process.stdout.readline() for _ in range(lines)]
 
+    @property
+    def lives(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
     def kill(self) -> list[str]:
         """Kill it.
 
