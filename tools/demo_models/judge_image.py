@@ -1,4 +1,4 @@
-"""Judge tiny-shapes: `python -m tools.demo_models.judge_image [FOLDER] [--card]`. About four minutes on one thread."""
+"""Judge tiny-shapes: `python -m tools.demo_models.judge_image [FOLDER] [--card]`. A minute and a half on one thread."""
 
 from pathlib import Path
 from random import Random
