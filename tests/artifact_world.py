@@ -84,5 +84,5 @@ class ArtifactWorld:
         return list((self.folder / "work").iterdir())
 
     async def close(self) -> None:
-        for it in (self.index, self.workspaces, self.pictures):
+        for it in (self.workspaces, self.pictures):
             await it.close()

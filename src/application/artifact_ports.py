@@ -114,9 +114,6 @@ class ArtifactIndex(Protocol):
     async def forget(self, content: Content) -> None:
         """Note that it is not stored any more."""
 
-    async def close(self) -> None:
-        """Let go of the database."""
-
 
 class Workspaces(Protocol):
     """Room on this machine for files that somebody works on."""

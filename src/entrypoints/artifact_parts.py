@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from ..application.artifact_ports import ArtifactFiles, ArtifactIndex, Egress, Pictures, Workspaces
 from ..domain.signed_url import UrlKey
-from .environment import database_url, secret
+from .environment import secret
 from .plugins import load_adapter
 from .settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from ..adapters.database.sql import Database
 
 STORES = ("disk", "s3")
 
@@ -42,15 +46,11 @@ def _s3(settings: Settings) -> ArtifactFiles:
     )
 
 
-def index(settings: Settings) -> ArtifactIndex:
-    """Which artifacts there are: in the database of the sessions if several processes share it."""
-    if settings.sessions.store == "postgres":
-        from ..adapters.artifacts.index_postgres import postgres_index
+def index(database: "Database") -> ArtifactIndex:
+    """Which artifacts there are."""
+    from ..adapters.artifacts.index import SqlArtifactIndex
 
-        return postgres_index(database_url(settings))
-    from ..adapters.artifacts.index_sqlite import sqlite_index
-
-    return sqlite_index(settings.data_path / "artifacts")
+    return SqlArtifactIndex(database)
 
 
 def workspaces(settings: Settings) -> Workspaces:

@@ -46,9 +46,22 @@ from .settings import ProviderSettings, Settings, SettingsError
 from .sweep import InterruptedTurns
 
 if TYPE_CHECKING:
+    from ..adapters.database.sql import Database
     from ..adapters.runners.engines import EngineSpec
     from ..adapters.runners.pool import LocalRunners
     from .http.app import Application
+
+
+def _database(settings: Settings) -> "Database":
+    """Where rows are kept: in the database of the sessions if several processes share it."""
+    if settings.sessions.store == "postgres":
+        with session_parts.postgres_installed():
+            from ..adapters.database.postgres import PostgresDatabase
+
+        return PostgresDatabase(database_url(settings))
+    from ..adapters.database.sqlite import SqliteDatabase
+
+    return SqliteDatabase(settings.data_path / "gateway.sqlite")
 
 
 def _engines(settings: Settings) -> "dict[str, EngineSpec]":
@@ -152,8 +165,9 @@ class Container(containers.DeclarativeContainer):
     model_folders = providers.Singleton(_model_folders, settings, engines)
     catalog = providers.Singleton(_catalog, settings, model_folders, runners, remotes)
     locks = providers.Singleton(SessionLocks, settings.provided.sessions.busy_wait_s)
+    database = providers.Singleton(_database, settings)
     artifact_files = providers.Singleton(artifact_parts.files, settings)
-    artifact_index = providers.Singleton(artifact_parts.index, settings)
+    artifact_index = providers.Singleton(artifact_parts.index, database)
     workspaces = providers.Singleton(artifact_parts.workspaces, settings)
     pictures = providers.Singleton(artifact_parts.pictures, settings)
     egress = providers.Singleton(artifact_parts.egress, settings)
@@ -253,7 +267,7 @@ class Container(containers.DeclarativeContainer):
 
 def _artifact_parts(container: Container) -> list[providers.Provider[Any]]:
     """Those that hold something open."""
-    opened: list[providers.Provider[Any]] = [container.artifact_files, container.artifact_index]
+    opened: list[providers.Provider[Any]] = [container.database, container.artifact_files]
     return [*opened, container.workspaces, container.pictures, container.egress]
 
 

@@ -1,7 +1,8 @@
 import pytest
 
-from pluggably.adapters.artifacts.index_postgres import postgres_index
-from pluggably.adapters.artifacts.index_sqlite import sqlite_index
+from pluggably.adapters.artifacts.index import SqlArtifactIndex
+from pluggably.adapters.database.postgres import PostgresDatabase
+from pluggably.adapters.database.sqlite import SqliteDatabase
 
 from .artifact_index import ArtifactIndexContract
 
@@ -9,14 +10,14 @@ from .artifact_index import ArtifactIndexContract
 class TestSqliteArtifactIndex(ArtifactIndexContract):
     @pytest.fixture
     async def index(self, tmp_path):
-        index = sqlite_index(tmp_path)
-        yield index
-        await index.close()
+        database = SqliteDatabase(tmp_path / "gateway.sqlite")
+        yield SqlArtifactIndex(database)
+        await database.close()
 
 
 class TestPostgresArtifactIndex(ArtifactIndexContract):
     @pytest.fixture
     async def index(self, database):
-        index = postgres_index(database)
-        yield index
-        await index.close()
+        opened = PostgresDatabase(database)
+        yield SqlArtifactIndex(opened)
+        await opened.close()

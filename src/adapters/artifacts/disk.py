@@ -19,8 +19,8 @@ from typing import IO
 
 from ...domain.artifact import Content
 from ...domain.errors import NotFound, StreamInterrupted
+from ..threads import Threads, disk_errors
 from .own_file import not_that_content, own_file, pieces
-from .threads import Threads, disk_errors
 
 READ_BYTES = 2**18
 _THREADS = 8

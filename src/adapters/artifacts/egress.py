@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from yarl import URL
 
 from ...domain.errors import ArtifactTooLarge, UrlNotAllowed, UrlUnavailable
+from ..threads import Threads, disk_errors
 from .addresses import is_public
-from .threads import Threads, disk_errors
 from .write_new import write_new
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Which artifacts there are, in an SQL database: what SQLite and PostgreSQL do alike; each has a file beside this one.
+"""Which artifacts there are, in an SQL database.
 
 Times are microseconds since 1970, facts are JSON. A content is noted apart from the artifacts that have it, so that one
 that nobody came to need, or needs any more, is found.
@@ -6,46 +6,22 @@ that nobody came to need, or needs any more, is found.
 
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from contextlib import asynccontextmanager
+from datetime import datetime
 
 from ...domain.artifact import Artifact, Content, Origin
+from ..database.sql import Database, Row, Statement, microseconds, time_of
 
 COLUMNS = (
     *("id", "owner", "media_type", "sha256", "size_bytes", "origin"),
     *("session_id", "generation_id", "facts", "created_at", "kept_until"),
 )
-Row = Sequence[Any]
-Statement = tuple[str, Sequence[object]]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _NOTE = "INSERT INTO artifact_contents (sha256, size_bytes) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _ADD = f"INSERT INTO artifacts ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM artifacts "  # noqa: S608 - names of our own
 _UNNEEDED = """
 SELECT sha256, size_bytes FROM artifact_contents AS noted
 WHERE NOT EXISTS (SELECT 1 FROM artifacts WHERE artifacts.sha256 = noted.sha256) ORDER BY sha256"""
-
-
-class Database(Protocol):
-    """A database with the tables, in which places for values are written `?`."""
-
-    async def run(self, *statements: Statement) -> list[Row]:
-        """Run statements in one transaction, durably.
-
-        Returns:
-            The rows of the last one.
-        """
-        ...
-
-    def locked(self, name: str) -> AbstractAsyncContextManager[None]:
-        """Hold the lock of that name, among all processes that use the database."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of the database."""
 
 
 class SqlArtifactIndex:
@@ -58,7 +34,7 @@ class SqlArtifactIndex:
     @asynccontextmanager
     async def exclusively(self, content: Content) -> AsyncIterator[None]:
         """Let nobody else be in here with the same content."""
-        async with self._database.locked(content.sha256):
+        async with self._database.locked(f"content {content.sha256}"):
             yield
 
     async def expect(self, content: Content) -> None:
@@ -80,7 +56,7 @@ class SqlArtifactIndex:
 
     async def due(self, at: datetime, limit: int) -> Sequence[Artifact]:
         """Artifacts whose time is over."""
-        return await self._select("WHERE kept_until <= ? ORDER BY kept_until, id LIMIT ?", _microseconds(at), limit)
+        return await self._select("WHERE kept_until <= ? ORDER BY kept_until, id LIMIT ?", microseconds(at), limit)
 
     async def delete(self, artifact_id: str) -> bool:
         """Forget an artifact."""
@@ -99,10 +75,6 @@ class SqlArtifactIndex:
         """Note that a content is gone."""
         await self._database.run(("DELETE FROM artifact_contents WHERE sha256 = ?", (content.sha256,)))
 
-    async def close(self) -> None:
-        """Let go of the database."""
-        await self._database.close()
-
     async def _select(self, where: str, *values: object) -> list[Artifact]:
         return [_to_artifact(row) for row in await self._database.run((_SELECT + where, values))]
 
@@ -114,22 +86,14 @@ def _noted(content: Content) -> Statement:
 def _to_row(it: Artifact) -> Row:
     return (
         *(it.id, it.owner, it.media_type, it.content.sha256, it.content.size_bytes, it.origin.value),
-        *(it.session_id, it.generation_id, json.dumps(dict(it.facts)), _microseconds(it.created_at)),
-        None if it.kept_until is None else _microseconds(it.kept_until),
+        *(it.session_id, it.generation_id, json.dumps(dict(it.facts)), microseconds(it.created_at)),
+        None if it.kept_until is None else microseconds(it.kept_until),
     )
 
 
 def _to_artifact(row: Row) -> Artifact:
     it = dict(zip(COLUMNS, row, strict=True))
     content = Content(sha256=it.pop("sha256"), size_bytes=it.pop("size_bytes"))
-    times = {name: None if it[name] is None else _time(it[name]) for name in ("created_at", "kept_until")}
+    times = {name: None if it[name] is None else time_of(it[name]) for name in ("created_at", "kept_until")}
     known = {"content": content, "origin": Origin(it["origin"]), "facts": json.loads(it["facts"])}
     return Artifact(**(it | times | known))
-
-
-def _microseconds(time: datetime) -> int:
-    return (time - _EPOCH) // _MICROSECOND
-
-
-def _time(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)

@@ -12,8 +12,8 @@ from typing import IO
 
 from ...application.artifact_ports import Picture
 from ...domain.errors import ArtifactTooLarge, PictureInvalid
+from ..threads import Threads, disk_errors
 from .own_file import own_file
-from .threads import Threads, disk_errors
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # by colour type

@@ -129,9 +129,6 @@ class MemoryArtifactIndex:
         """Note that a content is gone."""
         self._noted.pop(content.sha256, None)
 
-    async def close(self) -> None:
-        """Nothing is held open."""
-
     def _in_order(self) -> list[Artifact]:
         return sorted(self._artifacts.values(), key=lambda it: it.id)
 

@@ -25,7 +25,7 @@ from ...application.ports import SessionQuery
 from ...domain.idempotency import IdempotencyKey, KeyUse
 from ...domain.retention import RetainedSession, RetentionPolicy
 from ...domain.session import SessionStatus
-from ..postgres import parameters_of
+from ..database.connections import parameters_of
 from .list_row import ListRow, microseconds
 from .mapper import HASH_BYTES
 from .recorder import BY_ID, Entry

@@ -8,8 +8,8 @@ import psycopg
 from eventsourcing.persistence import InterfaceError, OperationalError, PersistenceError
 
 from ...domain.errors import GatewayError, InsufficientStorage, StoreUnavailable
-from ..migrations import expect_migrated, run_migrations
-from ..postgres import parameters_of
+from ..database.connections import parameters_of
+from ..database.postgres_migrations import expect_migrated, run_migrations
 from ..system import IdSequence
 from .keyring import Keyring
 from .postgres import PostgresSessionRecorder, SessionDatastore

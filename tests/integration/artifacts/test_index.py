@@ -7,8 +7,9 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from pluggably.adapters.artifacts.index_postgres import CONNECTIONS, postgres_index
-from pluggably.adapters.artifacts.index_sqlite import sqlite_index
+from pluggably.adapters.artifacts.index import SqlArtifactIndex
+from pluggably.adapters.database.postgres import CONNECTIONS, PostgresDatabase
+from pluggably.adapters.database.sqlite import SqliteDatabase
 from pluggably.adapters.memory.artifacts import MemoryArtifactFiles
 from pluggably.domain.artifact import Content
 from pluggably.domain.errors import GatewayError, StoreUnavailable
@@ -22,10 +23,10 @@ A = Content(sha256="a" * 64, size_bytes=1)
 @pytest.fixture
 async def indexes(database):
     """Two of them, as two processes have them."""
-    indexes = [postgres_index(database), postgres_index(database)]
-    yield indexes
-    for index in indexes:
-        await index.close()
+    databases = [PostgresDatabase(database), PostgresDatabase(database)]
+    yield [SqlArtifactIndex(it) for it in databases]
+    for it in databases:
+        await it.close()
 
 
 async def test_what_one_process_adds_another_one_has(indexes):
@@ -93,39 +94,44 @@ async def test_a_process_that_dies_lets_go_of_what_it_held(indexes, database):
 
 
 async def test_a_database_that_is_away_is_said_to_be_and_used_again_when_it_is_back(postgres, database):
-    index = postgres_index(database)
+    opened = PostgresDatabase(database)
+    index = SqlArtifactIndex(opened)
     await index.add(an_artifact(content=A))
     postgres.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
     assert await index.get("art_1")
-    await index.close()
-    nowhere = postgres_index("postgresql://u:hunter2@127.0.0.1:1/x")
+    await opened.close()
+    nowhere = PostgresDatabase("postgresql://u:hunter2@127.0.0.1:1/x")
     with pytest.raises(StoreUnavailable) as refused:
-        await nowhere.get("art_1")
+        await SqlArtifactIndex(nowhere).get("art_1")
     assert "hunter2" not in str(refused.value)
     await nowhere.close()
 
 
 async def test_sqlite_serves_one_process(tmp_path):
-    index = sqlite_index(tmp_path)
+    path = tmp_path / "gateway.sqlite"
+    database = SqliteDatabase(path)
     with pytest.raises(GatewayError, match="Another process"):
-        sqlite_index(tmp_path)
-    await index.add(an_artifact(content=A))
-    await index.close()
-    again = sqlite_index(tmp_path)
-    assert list(await again.due(NOON + timedelta(days=1), 1)) == []
-    assert await again.get("art_1")
+        SqliteDatabase(path)
+    await SqlArtifactIndex(database).add(an_artifact(content=A))
+    await database.close()
+    again = SqliteDatabase(path)
+    index = SqlArtifactIndex(again)
+    assert list(await index.due(NOON + timedelta(days=1), 1)) == []
+    assert await index.get("art_1")
     await again.close()
 
 
-def test_an_index_that_a_newer_version_wrote_is_refused(tmp_path):
-    with sqlite3.connect(tmp_path / "index.sqlite") as connection:
-        connection.execute("PRAGMA user_version = 99")
+async def test_a_file_that_a_newer_version_wrote_is_refused(tmp_path):
+    path = tmp_path / "gateway.sqlite"
+    await SqliteDatabase(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO pluggably_migrations (number, name) VALUES (9999, 'from the future')")
     connection.close()
     with pytest.raises(GatewayError, match="newer version"):
-        sqlite_index(tmp_path)
+        SqliteDatabase(path)
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path):
-    (tmp_path / "index.sqlite").write_bytes(b"nonsense" * 1_000)
+    (tmp_path / "gateway.sqlite").write_bytes(b"nonsense" * 1_000)
     with pytest.raises(GatewayError):
-        sqlite_index(tmp_path)
+        SqliteDatabase(tmp_path / "gateway.sqlite")

@@ -13,7 +13,7 @@ from pluggably.application.artifacts import Artifacts
 from pluggably.domain.access import LOCAL_OPERATOR
 from pluggably.domain.artifact import Content
 
-from .writer import closed, opened
+from .writer import opened
 
 ROUNDS = 2
 
@@ -58,12 +58,9 @@ async def test_a_killed_writer_leaves_whole_files_and_nothing_half(tmp_path, aft
         acknowledged |= await killed_amid_writing(tmp_path, after_bytes)
         left_half += len(list((tmp_path / "artifacts" / "partial").iterdir()))
         assert all(name == sha256 for name, sha256 in stored(tmp_path).items())
-        artifacts = await opened(tmp_path)
-        try:
+        async with opened(tmp_path) as artifacts:
             await expect_all(artifacts, acknowledged)
             await expect_nothing_else(artifacts, tmp_path)
-        finally:
-            await closed(artifacts)
 
 
 async def expect_all(artifacts: Artifacts, acknowledged: dict[str, str]) -> None:

@@ -6,13 +6,16 @@ Its first line is `ready`. Run as `python -m tests.integration.artifacts.writer 
 import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
 from pluggably.adapters.artifacts.disk import DiskArtifactFiles
-from pluggably.adapters.artifacts.index_sqlite import sqlite_index
+from pluggably.adapters.artifacts.index import SqlArtifactIndex
 from pluggably.adapters.artifacts.pictures import HeaderPictures
 from pluggably.adapters.artifacts.workspaces import LocalWorkspaces
+from pluggably.adapters.database.sqlite import SqliteDatabase
 from pluggably.adapters.system import IdSequence, now
 from pluggably.application.artifacts import Artifacts
 from pluggably.domain.access import LOCAL_OPERATOR
@@ -21,13 +24,15 @@ from pluggably.domain.generation import OutputFile
 PIECES = 40
 
 
-async def opened(folder: Path) -> Artifacts:
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Artifacts]:
     """The use case over what is in `folder`."""
+    database = SqliteDatabase(folder / "gateway.sqlite")
     files = DiskArtifactFiles(folder / "artifacts")
     await files.open()
-    return Artifacts(
+    artifacts = Artifacts(
         files=files,
-        index=sqlite_index(folder / "artifacts"),
+        index=SqlArtifactIndex(database),
         workspaces=LocalWorkspaces(folder / "work"),
         pictures=HeaderPictures(2**25),
         clock=now,
@@ -35,24 +40,23 @@ async def opened(folder: Path) -> Artifacts:
         keep_for=timedelta(days=1),
         input_limit_bytes=2**20,
     )
-
-
-async def closed(artifacts: Artifacts) -> None:
-    """Let go of everything."""
-    for it in (artifacts.files, artifacts.index, artifacts.workspaces, artifacts.pictures):
-        await it.close()
+    try:
+        yield artifacts
+    finally:
+        for it in (files, database, artifacts.workspaces, artifacts.pictures):
+            await it.close()
 
 
 async def main(folder: Path) -> None:
-    artifacts = await opened(folder)
     source = folder / f"source{os.getpid()}"
-    print("ready", flush=True)
-    while True:
-        with source.open("wb") as file:
-            for _ in range(PIECES):
-                file.write(os.urandom(2**20))
-        kept = await artifacts.keep(OutputFile(path=str(source), media_type="model/gltf-binary"), LOCAL_OPERATOR)
-        print(kept.id, kept.content.sha256, flush=True)
+    async with opened(folder) as artifacts:
+        print("ready", flush=True)
+        while True:
+            with source.open("wb") as file:
+                for _ in range(PIECES):
+                    file.write(os.urandom(2**20))
+            kept = await artifacts.keep(OutputFile(path=str(source), media_type="model/gltf-binary"), LOCAL_OPERATOR)
+            print(kept.id, kept.content.sha256, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """`pluggably migrate`, and a service that was started before it."""
 
-from pluggably.adapters.migrations import migrations
+from pluggably.adapters.database.migrations import migrations
 
 from .pluggably import pluggably
 

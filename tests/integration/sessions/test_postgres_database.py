@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Composed, Identifier
 
-from pluggably.adapters.migrations import migrations
+from pluggably.adapters.database.migrations import migrations
 from pluggably.adapters.sessions.postgres import SessionDatastore
 from pluggably.adapters.sessions.postgres_store import migrate, postgres_sessions
 from pluggably.domain.errors import GatewayError, StoreUnavailable

@@ -7,7 +7,8 @@ from hashlib import sha256
 
 import pytest
 
-from pluggably.adapters.artifacts.index_sqlite import sqlite_index
+from pluggably.adapters.artifacts.index import SqlArtifactIndex
+from pluggably.adapters.database.sqlite import SqliteDatabase
 from pluggably.application.artifact_links import Inline, Link
 from pluggably.domain.artifact import MOST_INLINE_BYTES, Origin
 from pluggably.domain.errors import (
@@ -122,7 +123,8 @@ async def test_the_same_content_is_stored_once_and_kept_for_the_last_who_has_it(
 
 
 async def test_who_keeps_what_another_one_deletes_at_the_same_time_has_it(tmp_path):
-    world = ArtifactWorld(tmp_path, sqlite_index(tmp_path / "index"))
+    database = SqliteDatabase(tmp_path / "gateway.sqlite")
+    world = ArtifactWorld(tmp_path, SqlArtifactIndex(database))
     kept = []
 
     async def come_and_go() -> None:
@@ -135,6 +137,7 @@ async def test_who_keeps_what_another_one_deletes_at_the_same_time_has_it(tmp_pa
     await asyncio.gather(*(come_and_go() for _ in range(5)))
     assert [await world.content(artifact) for artifact in kept] == [b"mesh"] * 5
     await world.close()
+    await database.close()
 
 
 async def test_who_keeps_what_is_being_deleted_waits_for_its_end(world):

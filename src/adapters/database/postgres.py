@@ -1,4 +1,4 @@
-"""The index in PostgreSQL (14 or newer), in the database of the sessions, for any number of processes.
+"""PostgreSQL (14 or newer), the database of the sessions, for any number of processes.
 
 Locks are advisory ones, on connections and threads of their own, so that whoever holds one never waits for those who
 wait for it. A process that dies lets go of its locks.
@@ -15,9 +15,9 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from ...domain.errors import GatewayError, InsufficientStorage, StoreUnavailable
-from ..postgres import parameters_of
-from .index import Row, SqlArtifactIndex, Statement
-from .threads import Threads
+from ..threads import Threads
+from .connections import parameters_of
+from .sql import Row, Statement
 
 CONNECTIONS = 4
 _WAIT_S = 5.0
@@ -30,19 +30,15 @@ _LOCK = "SELECT pg_advisory_lock(hashtextextended(%s, 0))"
 _UNLOCK = "SELECT pg_advisory_unlock_all()"
 
 
-def postgres_index(url: str) -> SqlArtifactIndex:
-    """The index in the database that a URL names; connects when it is first used. The tables are there.
-
-    Raises:
-        GatewayError: `url` is none that libpq takes.
-    """
-    return SqlArtifactIndex(PostgresDatabase(url))
-
-
 class PostgresDatabase:
-    """Implements `Database`."""
+    """Implements `Database`; connects when it is first used. The tables are there."""
 
     def __init__(self, url: str) -> None:
+        """`url` is where the database is, as libpq takes it.
+
+        Raises:
+            GatewayError: it is none that libpq takes.
+        """
         parameters = {**parameters_of(url), "autocommit": True, "prepare_threshold": None}
         self._rows, self._locks = (
             ConnectionPool(
@@ -56,11 +52,11 @@ class PostgresDatabase:
                 open=False,
                 name=name,
             )
-            for name in ("artifact-rows", "artifact-locks")
+            for name in ("database-rows", "database-locks")
         )
         self._here: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._row_threads = Threads(CONNECTIONS, "artifact-rows", _translated)
-        self._lock_threads = Threads(CONNECTIONS, "artifact-locks", _translated)
+        self._row_threads = Threads(CONNECTIONS, "database-rows", _translated)
+        self._lock_threads = Threads(CONNECTIONS, "database-locks", _translated)
 
     async def run(self, *statements: Statement) -> list[Row]:
         """Run statements in one transaction."""
@@ -118,8 +114,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except psycopg.errors.DiskFull as exc:
-        raise InsufficientStorage(detail="There is no space left to keep the artifact.") from exc
+        raise InsufficientStorage(detail="There is no space left in the gateway's database.") from exc
     except (psycopg.InterfaceError, psycopg.OperationalError, psycopg.errors.LockNotAvailable) as exc:
-        raise StoreUnavailable(detail="The index of artifacts cannot be reached, or did not answer in time.") from exc
+        raise StoreUnavailable(detail="The gateway's database cannot be reached, or did not answer in time.") from exc
     except psycopg.Error as exc:
-        raise GatewayError(detail="The index of artifacts cannot be read or written.") from exc
+        raise GatewayError(detail="The gateway's database cannot be read or written.") from exc

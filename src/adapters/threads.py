@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from errno import EDQUOT, ENOSPC
 from typing import TypeVar
 
-from ...domain.errors import Draining, GatewayError, InsufficientStorage
+from ..domain.errors import Draining, GatewayError, InsufficientStorage
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class Threads:
         try:
             running = asyncio.wrap_future(self._pool.submit(run))
         except RuntimeError as exc:
-            raise Draining(detail="The artifact store is closed.") from exc
+            raise Draining(detail="What this works on is closed.") from exc
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:

@@ -5,7 +5,7 @@ from typing import Any, Final
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from ..domain.errors import GatewayError
+from ...domain.errors import GatewayError
 
 _KEEP_ALIVE: Final = {  # a peer that vanished without a word is noticed within half a minute, not after hours
     "connect_timeout": 5,
