@@ -3,13 +3,16 @@
 import itertools
 from contextlib import aclosing
 from datetime import timedelta
+from pathlib import Path
 
 from pluggably.adapters.artifacts.pictures import HeaderPictures
 from pluggably.adapters.artifacts.workspaces import LocalWorkspaces
 from pluggably.adapters.memory.artifacts import MemoryArtifactFiles, MemoryArtifactIndex, MemoryEgress
+from pluggably.adapters.memory.jobs import MemoryJobStore
 from pluggably.adapters.system import IdSequence
 from pluggably.application.artifact_links import ArtifactLinks
 from pluggably.application.artifacts import Artifacts
+from pluggably.application.erasure import Eraser
 from pluggably.application.input_files import InputFiles
 from pluggably.application.media import Media
 from pluggably.domain.access import Principal
@@ -86,3 +89,9 @@ class ArtifactWorld:
     async def close(self) -> None:
         for it in (self.workspaces, self.pictures):
             await it.close()
+
+
+def an_eraser(store, generators=None) -> Eraser:
+    """What erases sessions of the store, of which no files and no jobs are kept."""
+    artifacts = ArtifactWorld(Path("nowhere")).artifacts
+    return Eraser(store=store, artifacts=artifacts, jobs=MemoryJobStore(), generators=generators or {})

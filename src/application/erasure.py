@@ -7,6 +7,7 @@ from attrs import define, evolve
 from ..domain.errors import GatewayError, NotFound
 from ..domain.session import HeldState, Session, SessionErased
 from .artifacts import Artifacts
+from .job_ports import JobStore
 from .ports import Erasure, Generator, Provenance, SessionStore
 from .turns import to_its_end
 
@@ -17,6 +18,7 @@ class Eraser:
 
     store: SessionStore
     artifacts: Artifacts
+    jobs: JobStore
     generators: Mapping[str, Generator]
 
     async def erase(self, session: Session, erased: SessionErased, provenance: Provenance) -> Erasure:
@@ -39,12 +41,14 @@ class Eraser:
                 left += 1
         erasure = await self.store.erase(session, erased, provenance)
         files = await self.artifacts.forget_session(session.id)
+        jobs = await self.jobs.forget_session(session.id)
         return evolve(
             erasure,
             backend_states=len(kept) - left,
             backend_states_left=left,
             artifacts=files.deleted,
             artifacts_left=files.left,
+            jobs=jobs,
         )
 
     async def _forget(self, held: HeldState) -> None:

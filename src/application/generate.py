@@ -1,7 +1,7 @@
 """Generate something, alone or as a turn of a session."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import reduce
 
@@ -22,7 +22,7 @@ from .ports import Clock, Generator, IdFactory, Provenance
 from .recall import RecalledGeneration, recall
 from .running import RunningGeneration
 from .state_tokens import Start, StateTokens, selector_of
-from .turns import SessionTurns
+from .turns import SessionTurns, load_owned
 
 LONG = 200
 """Turns that are put together between two other requests without these noticing: some 5 ms at the most."""
@@ -42,27 +42,39 @@ class Generate:
 
     @asynccontextmanager
     async def begin(
-        self, command: GenerateCommand, principal: Principal, request_id: str
+        self,
+        command: GenerateCommand,
+        principal: Principal,
+        request_id: str,
+        *,
+        generation_id: str | None = None,
+        when_begun: Callable[[], Awaitable[None]] | None = None,
     ) -> "AsyncIterator[RunningGeneration | RecalledGeneration]":
         """Check everything, store the turn's beginning, and give the running generation.
 
         Leaving the context ends the work, whatever state it is in. Where the idempotency key stands for a turn that
-        ended well, it is that one's generation that is given.
+        ended well, it is that one's generation that is given. `when_begun` is awaited once the backend has begun.
 
         Raises:
             Rejected, NotFound, Conflict: the request cannot be served; nothing was generated.
         """
-        if command.modality is not Modality.TEXT or _names_files(command.messages):
-            session_id = command.session_id
-            messages = await self.media.taken_in(command.messages, command.modality, principal, session_id)
-            command = evolve(command, messages=messages)
+        command = await self._taken_in(command, principal)
+        running = RunningGeneration(
+            id=generation_id or self.new_id("gen"),
+            command=command,
+            principal=principal,
+            clock=self.clock,
+            states=self.states,
+            media=self.media,
+            when_begun=when_begun,
+        )
         if command.session_id is None and command.state_token is None:
-            async with self._alone(command, principal) as alone:
+            async with self._alone(running) as alone:
                 yield alone
             return
         wanted = await self._wanted_state(command, principal)
         if isinstance(wanted, HeldState):
-            command = evolve(command, session_id=wanted.session_id)
+            running.command = command = evolve(command, session_id=wanted.session_id)
         session_id, key_use = command.session_id or "", None
         if command.idempotency:
             recalled = await recall(self.turns.store, self.states, principal, command.idempotency, session_id)
@@ -70,14 +82,9 @@ class Generate:
                 yield await self._delivered(recalled, command, principal)
                 return
             key_use = recalled
-        running = self._running(command, principal)
 
         async def decide(session: Session) -> Sequence[SessionEvent]:
-            rules.expect_version(session, command.session_version)
-            selector = command.model or selector_of(wanted) or session.defaults.get(command.modality)
-            after = wanted.turn if isinstance(wanted, HeldState) else None
-            context = await _context(session, command.messages, after)
-            model = await self._model(selector, command, context)
+            model, context = await self._settled(session, command, wanted)
             start = await self.states.start(session, wanted, model, self.clock())
             self._prepare(running, model, context, start)
             events = rules.request_turn(
@@ -103,12 +110,45 @@ class Generate:
             async with running.files():
                 yield running
 
+    async def check(self, command: GenerateCommand, principal: Principal) -> tuple[GenerateCommand, Model]:
+        """Look whether it could begin now; give it with its files taken in, its session and its model named.
+
+        Raises:
+            Rejected, NotFound, Conflict: as `begin`.
+        """
+        command = await self._taken_in(command, principal)
+        if command.session_id is None and command.state_token is None:
+            model = await self._model(command.model, command, ())
+            return evolve(command, model=model.id), model
+        wanted = await self._wanted_state(command, principal)
+        session_id = wanted.session_id if isinstance(wanted, HeldState) else command.session_id
+        session = await load_owned(self.turns.store, session_id or "", principal.id)
+        rules.expect_open(session)
+        model, _ = await self._settled(session, command, wanted)
+        return evolve(command, session_id=session.id, session_version=None, model=model.id), model
+
+    async def _taken_in(self, command: GenerateCommand, principal: Principal) -> GenerateCommand:
+        if command.modality is Modality.TEXT and not _names_files(command.messages):
+            return command
+        messages = await self.media.taken_in(command.messages, command.modality, principal, command.session_id)
+        return evolve(command, messages=messages)
+
+    async def _settled(
+        self, session: Session, command: GenerateCommand, wanted: HeldState | str | None
+    ) -> tuple[Model, tuple[Message, ...]]:
+        """The model that answers, and what it is told of the session."""
+        rules.expect_version(session, command.session_version)
+        selector = command.model or selector_of(wanted) or session.defaults.get(command.modality)
+        after = wanted.turn if isinstance(wanted, HeldState) else None
+        context = await _context(session, command.messages, after)
+        return await self._model(selector, command, context), context
+
     @asynccontextmanager
-    async def _alone(self, command: GenerateCommand, principal: Principal) -> AsyncIterator[RunningGeneration]:
+    async def _alone(self, running: RunningGeneration) -> AsyncIterator[RunningGeneration]:
+        command = running.command
         if command.idempotency:
             raise InvalidRequest.at("/headers/Idempotency-Key", "needs a session_id: only turns are answered again")
         model = await self._model(command.model, command, ())
-        running = self._running(command, principal)
         self._prepare(running, model, (), Start())
         async with running.files():
             yield running
@@ -119,16 +159,6 @@ class Generate:
         """The first answer with its files as this request wants them: links of the first one may have expired."""
         files = await self.media.delivered(recalled.generation.result, principal, command.delivery)
         return RecalledGeneration(evolve(recalled.generation, files=files))
-
-    def _running(self, command: GenerateCommand, principal: Principal) -> RunningGeneration:
-        return RunningGeneration(
-            id=self.new_id("gen"),
-            command=command,
-            principal=principal,
-            clock=self.clock,
-            states=self.states,
-            media=self.media,
-        )
 
     async def _model(self, selector: str | None, command: GenerateCommand, context: Sequence[Message]) -> Model:
         pictured = begins_with_a_picture(context, command.messages, command.modality)

@@ -3,13 +3,14 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from attrs import define, evolve
 
 from ..domain.access import Principal
 from ..domain.artifact import Delivery
+from ..domain.errors import NotFound
 from ..domain.generation import (
     ArtifactPart,
     Completed,
@@ -68,9 +69,13 @@ class Media:
         return evolve(result, output=(*result.output, *parts), files=())
 
     async def delivered(self, result: Completed, principal: Principal, delivery: Delivery) -> tuple[FileDelivery, ...]:
-        """How the client gets each file of a result, in their order."""
-        files = [part for part in result.output if isinstance(part, ArtifactPart)]
-        return tuple([await self._delivered(part, principal, delivery) for part in files])
+        """How the client gets each file of a result, in their order; but for those that have been deleted since."""
+        files = []
+        for part in result.output:
+            if isinstance(part, ArtifactPart):
+                with suppress(NotFound):
+                    files.append(await self._delivered(part, principal, delivery))
+        return tuple(files)
 
     async def shown(self, messages: Sequence[Message], principal: Principal) -> tuple[Message, ...]:
         """The messages for a model that sees, with the kept pictures in them as `data:` URLs."""

@@ -223,7 +223,7 @@ class Erasure:
 
     `events` stay, with the hash of the last: who did what and when, and nothing of what was said. So many
     `backend_states` were deleted by the backends that gave them, and so many `artifacts`; those that are `…_left` may
-    still be there.
+    still be there. `jobs` are the session's generations in the background.
     """
 
     session_id: str
@@ -237,6 +237,7 @@ class Erasure:
     backend_states_left: int = 0
     artifacts: int = 0
     artifacts_left: int = 0
+    jobs: int = 0
 
 
 @frozen(kw_only=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from attrs import evolve, frozen
 
 from ..domain.access import Principal
-from ..domain.errors import IdempotencyInProgress, IdempotencyMismatch
+from ..domain.errors import IdempotencyInProgress, IdempotencyMismatch, NotFound
 from ..domain.generation import (
     Completed,
     Generation,
@@ -19,7 +19,7 @@ from ..domain.generation import (
     Usage,
 )
 from ..domain.idempotency import IdempotencyKey, KeyUse
-from ..domain.model import Model
+from ..domain.model import Model, remembered
 from ..domain.session import Turn, TurnStatus
 from .ports import SessionStore
 from .state_tokens import StateTokens
@@ -102,17 +102,22 @@ async def recall(
     return RecalledGeneration(_generation(turn, session.id, await states.token_of(turn)))
 
 
+async def completed_turn(
+    store: SessionStore, states: StateTokens, session_id: str, generation_id: str
+) -> Generation | None:
+    """The generation with that id, if a turn of the session ended well with it."""
+    try:
+        session = await store.load(session_id)
+    except NotFound:
+        return None
+    for turn in reversed(session.turns):
+        if turn.generation_id == generation_id and turn.status is TurnStatus.COMPLETED:
+            return _generation(turn, session.id, await states.token_of(turn))
+    return None
+
+
 def _generation(turn: Turn, session_id: str, state_token: str | None) -> Generation:
-    model = Model(
-        id=turn.model,
-        name=turn.model,
-        modality=turn.modality,
-        provider=turn.provider or "",
-        upstream=turn.model,
-        origin="provider",
-        parameters=frozenset(),
-        version=turn.model_version,
-    )
+    model = remembered(turn.model, turn.provider or "", turn.modality, turn.model_version)
     return Generation(
         id=turn.generation_id,
         modality=turn.modality,

@@ -1,6 +1,6 @@
 """A generation at work: what its backend gives, put together, kept, and told in the end."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from time import perf_counter
@@ -37,7 +37,10 @@ Output = TextDelta | ToolCallDelta | Progress | Generation
 
 @define(kw_only=True)
 class RunningGeneration:
-    """A generation at work: iterate `outputs` for its pieces, or await `result` for the whole."""
+    """A generation at work: iterate `outputs` for its pieces, or await `result` for the whole.
+
+    `when_begun` is awaited once its backend has begun with it.
+    """
 
     id: str
     command: GenerateCommand
@@ -46,6 +49,7 @@ class RunningGeneration:
     states: StateTokens
     media: Media
     turn: SessionTurn | None = None
+    when_begun: Callable[[], Awaitable[None]] | None = None
     created_at: datetime = field(init=False)
     _request: GenerationRequest = field(init=False)
     _generator: Generator = field(init=False)
@@ -115,6 +119,8 @@ class RunningGeneration:
                                 yield event
                             elif isinstance(event, Started):
                                 times.started = perf_counter()
+                                if self.when_begun:
+                                    await self.when_begun()
                             else:
                                 yield await self._complete(event, times)
                                 return

@@ -47,6 +47,7 @@ GatewayError
     ├── ProviderTimeout
     ├── ProviderBadResponse
     ├── StreamInterrupted
+    ├── Interrupted
     ├── RunnerCrashed
     └── RunnerOutOfMemory
 
@@ -402,6 +403,14 @@ class StreamInterrupted(GenerationFailed):
 
     code = "stream_interrupted"
     retryable = False
+    falls_back = False
+
+
+class Interrupted(GenerationFailed):
+    """The service stopped while it worked on this; it was not begun again."""
+
+    code = "interrupted"
+    source = "gateway"
     falls_back = False
 
 

@@ -74,3 +74,17 @@ class EngineProfile:
     modality: Modality
     parameters: frozenset[str]
     capabilities: frozenset[str] = field(default=frozenset())
+
+
+def remembered(model_id: str, provider: str, modality: Modality, version: str | None) -> Model:
+    """The model as it is known of a generation that was made before, whether it is still there or not."""
+    return Model(
+        id=model_id,
+        name=model_id,
+        modality=modality,
+        provider=provider,
+        upstream=model_id,
+        origin="provider",
+        parameters=frozenset(),
+        version=version,
+    )

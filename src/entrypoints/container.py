@@ -26,6 +26,8 @@ from ..application.erasure import Eraser
 from ..application.generate import Generate
 from ..application.imports import Imports
 from ..application.input_files import InputFiles
+from ..application.job_worker import JobWorker
+from ..application.jobs import Jobs
 from ..application.log_check import LogCheck
 from ..application.log_reads import LogReads
 from ..application.media import Media
@@ -36,7 +38,7 @@ from ..application.sessions import Sessions
 from ..application.state_tokens import StateTokens
 from ..application.turns import SessionLocks, SessionTurns
 from ..domain.model import LOCAL
-from . import artifact_parts, audit_parts, session_parts
+from . import artifact_parts, audit_parts, job_parts, session_parts
 from .artifact_cleanup import being_cleaned_up
 from .checkpointing import RegularCheckpoints
 from .environment import database_url, secret
@@ -201,7 +203,10 @@ class Container(containers.DeclarativeContainer):
         egress=egress,
         limit_bytes=settings.provided.artifacts.upload_limit_bytes,
     )
-    eraser = providers.Singleton(Eraser, store=session_store, artifacts=artifacts, generators=generators)
+    job_store = providers.Singleton(job_parts.store, settings, database)
+    eraser = providers.Singleton(
+        Eraser, store=session_store, artifacts=artifacts, jobs=job_store, generators=generators
+    )
     sessions = providers.Singleton(
         Sessions, store=session_store, eraser=eraser, catalog=catalog, locks=locks, clock=clock, new_id=new_id
     )
@@ -263,6 +268,24 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         new_id=new_id,
     )
+    job_worker = providers.Singleton(
+        JobWorker,
+        store=job_store,
+        generate=generate,
+        clock=clock,
+        name=providers.Callable(job_parts.worker_name, new_id),
+        parallel=settings.provided.jobs.parallel,
+        unexpected=providers.Object(job_parts.unexpected),
+    )
+    jobs = providers.Singleton(
+        Jobs,
+        store=job_store,
+        worker=job_worker,
+        generate=generate,
+        clock=clock,
+        new_id=new_id,
+        queue_limit=settings.provided.jobs.queue_limit,
+    )
 
 
 def _artifact_parts(container: Container) -> list[providers.Provider[Any]]:
@@ -288,6 +311,15 @@ async def running(container: Container) -> AsyncIterator[None]:
         await container.catalog().refresh()
         retention = ScheduledRetention(container.retention(), container.new_id())
         await stack.enter_async_context(retention.being_carried_out(container.settings().sessions.retention_every_s))
+        await stack.enter_async_context(
+            job_parts.being_worked_on(
+                container.job_worker(),
+                container.job_store(),
+                container.clock(),
+                keep_days=container.settings().jobs.keep_days,
+                grace_s=container.settings().server.drain_s,
+            )
+        )
         yield
 
 
@@ -311,6 +343,7 @@ def create_service(settings: Settings) -> Service:
     container = Container(settings=settings)
     services = Services(
         generate=container.generate(),
+        jobs=container.jobs(),
         sessions=container.sessions(),
         catalog=container.catalog(),
         exports=container.exports(),

@@ -20,6 +20,7 @@ from ..domain.errors import GatewayError, InvalidRequest, Violation
 from ..domain.model import LOCAL, Modality
 from ..domain.parameters import Field
 from .artifact_settings import ArtifactSettings
+from .job_settings import JobSettings
 from .structuring import structure
 
 PREFIX = "PLUGGABLY_"
@@ -224,6 +225,7 @@ class Settings:
     runners: RunnerSettings = RunnerSettings()
     sessions: SessionSettings = SessionSettings()
     audit: AuditSettings = AuditSettings()
+    jobs: JobSettings = JobSettings()  # noqa: RUF009 - frozen
     artifacts: ArtifactSettings = ArtifactSettings()  # noqa: RUF009 - frozen
     providers: tuple[ProviderSettings, ...] = ()
     logging: LoggingSettings = LoggingSettings()

@@ -4,6 +4,7 @@ import pytest
 from dependency_injector import providers
 
 from pluggably.adapters.memory.artifacts import MemoryArtifactIndex
+from pluggably.adapters.memory.jobs import MemoryJobStore
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.providers.openai import OpenAIProvider
 from pluggably.adapters.sessions.store import EventSessionStore
@@ -39,13 +40,14 @@ PROVIDER = '[[providers]]\nname = "echo"\nbase_url = "http://127.0.0.1:1"\nmodel
 
 @pytest.fixture
 def container(tmp_path):
-    """Containers by their settings; their artifacts are in memory, where nothing has to be closed."""
+    """Containers by their settings; artifacts and jobs are in memory, where nothing has to be closed."""
 
     def of(text="", **environ):
         file = tmp_path / "pluggably.toml"
         file.write_text(f'data_dir = "{tmp_path}"\n{text}')
         made = Container(settings=load_settings(file, environ))
         made.artifact_index.override(providers.Singleton(MemoryArtifactIndex))
+        made.job_store.override(providers.Singleton(MemoryJobStore))
         return made
 
     return of

@@ -1,19 +1,17 @@
 """Retention while the service runs."""
 
 import asyncio
-from pathlib import Path
 
 from structlog.testing import capture_logs
 
 from pluggably.adapters.memory.sessions import MemorySessionStore
-from pluggably.application.erasure import Eraser
 from pluggably.application.retention import Retention
 from pluggably.application.turns import SessionLocks
 from pluggably.domain.errors import GatewayError
 from pluggably.domain.retention import RetentionPolicy
 from pluggably.domain.session import close
 from pluggably.entrypoints.retention import ScheduledRetention
-from tests.artifact_world import ArtifactWorld
+from tests.artifact_world import an_eraser
 
 from ..contracts.session_store import a_stored_session
 from ..session_builders import ALICE, NOON
@@ -45,7 +43,7 @@ async def test_what_was_done_and_what_could_not_be_done_is_told_with_the_run():
     retention = Retention(
         store=store,
         retained=store,
-        eraser=Eraser(store=store, artifacts=ArtifactWorld(Path("nowhere")).artifacts, generators={}),
+        eraser=an_eraser(store),
         policy=RetentionPolicy(audit_days=0),
         locks=SessionLocks(1),
         clock=lambda: NOON,

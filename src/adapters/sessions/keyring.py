@@ -22,9 +22,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ...domain.errors import GatewayError
+from ..sealing import seal, unseal
 from .master_key import KEY_BYTES
-
-_NONCE_BYTES = 12
 
 
 class WrappedKeys(Protocol):
@@ -83,16 +82,3 @@ class Keyring:
     def destroyed(self) -> frozenset[str]:
         """The sessions whose key was erased."""
         return frozenset(self._wrapped.destroyed())
-
-
-def seal(cipher: AESGCM, plain: bytes, bound_to: bytes) -> bytes:
-    """Encrypt: a random nonce, then the ciphertext with its tag. It opens only with the same `bound_to`."""
-    nonce = os.urandom(_NONCE_BYTES)
-    return nonce + cipher.encrypt(nonce, plain, bound_to)
-
-
-def unseal(cipher: AESGCM, sealed: bytes, bound_to: bytes) -> bytes:
-    """Decrypt what `seal` made; raises InvalidTag if anything of it was altered."""
-    if len(sealed) < _NONCE_BYTES:
-        raise InvalidTag
-    return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound_to)

@@ -13,8 +13,9 @@ from ...application.ports import SessionSummary
 from ...domain.errors import GatewayError
 from ...domain.model import Modality
 from ...domain.session import Session, SessionStatus
+from ..sealing import seal, unseal
 from .canonical_json import CanonicalJson
-from .keyring import Keyring, seal, unseal
+from .keyring import Keyring
 
 _JSON = CanonicalJson()
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)

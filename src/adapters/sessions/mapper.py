@@ -34,9 +34,9 @@ from ...application.audit import EventRecord
 from ...application.ports import Provenance, RecordedEvent
 from ...domain.errors import GatewayError
 from ...domain.session import SessionEvent
+from ..sealing import seal, unseal
 from . import topics
 from .canonical_json import CanonicalJson
-from .keyring import seal, unseal
 from .topics import Values, from_stored
 
 _FORMAT = b"\x02"

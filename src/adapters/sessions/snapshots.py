@@ -18,8 +18,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ...domain.session import Session, SessionStatus, Turns
+from ..sealing import seal, unseal
 from .canonical_json import CanonicalJson
-from .keyring import seal, unseal
 from .stored_turns import StoredTurns, to_lines
 from .topics import CONVERTER
 

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ...domain.errors import GatewayError
 from ...domain.session import HeldState
+from ..sealing import seal, unseal
 from .canonical_json import CanonicalJson
-from .keyring import seal, unseal
 from .list_row import microseconds
 from .topics import CONVERTER
 

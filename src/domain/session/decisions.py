@@ -83,7 +83,7 @@ def request_turn(
         SessionBusy: another turn has not ended.
         SessionFull: the session has no room for another turn.
     """
-    _expect_open(session)
+    expect_open(session)
     _expect_idle(session, "asked")
     number = len(session.turns) + 1
     cut = _cut(session, messages, number, continues, at)
@@ -169,7 +169,7 @@ def reset(session: Session, *, at: datetime) -> tuple[SessionEvent, ...]:
         SessionClosed: the session no longer changes.
         SessionBusy: a turn has not ended.
     """
-    _expect_open(session)
+    expect_open(session)
     _expect_idle(session, "reset")
     return (SessionReset(at=at),)
 
@@ -248,7 +248,7 @@ def change(session: Session, changes: Changes, *, at: datetime) -> tuple[Session
         SessionClosed: the session no longer changes.
         SessionBusy: a turn has not ended.
     """
-    _expect_open(session)
+    expect_open(session)
     _expect_idle(session, "changed")
     changed = SessionChanged(
         title=session.title if changes.title is None else changes.title or None,
@@ -307,7 +307,12 @@ def interrupt(session: Session, *, at: datetime) -> tuple[SessionEvent, ...]:
     return fail_turn(session, code=INTERRUPTED, detail="The service ended before the turn did.", at=at)
 
 
-def _expect_open(session: Session) -> None:
+def expect_open(session: Session) -> None:
+    """Insist that it takes turns.
+
+    Raises:
+        SessionClosed: it does not any more.
+    """
     if session.status is not SessionStatus.OPEN:
         raise errors.SessionClosed(
             detail=f"Session {session.id} was {session.status} and takes no more turns: open a new one, or fork it.",

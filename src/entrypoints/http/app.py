@@ -16,6 +16,7 @@ from .resources.artifacts import ArtifactResource
 from .resources.audit import Audit
 from .resources.generations import Generations, ImageGeneration, Model3DGeneration, TextGeneration
 from .resources.health import Health
+from .resources.jobs import JobResource
 from .resources.log import Log
 from .resources.models import Models
 from .resources.retention import RetentionResource
@@ -48,6 +49,7 @@ class Application:
 
     def __init__(self, services: Services, options: HttpOptions, lifespan: Lifespan) -> None:
         self._scope = RequestScope(_falcon_app(services, self.is_ready), options)
+        self._jobs = services.jobs
         self._lifespan = lifespan
         self._started = False
 
@@ -56,8 +58,9 @@ class Application:
         return self._started and not self._scope.draining
 
     def drain(self) -> None:
-        """Refuse new requests from now on."""
+        """Refuse new requests from now on, and begin no more of what waits in the background."""
         self._scope.drain()
+        self._jobs.worker.drain()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or live for as long as the server does."""
@@ -94,11 +97,15 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
     models, health = Models(services.catalog), Health(is_ready)
     audit = Audit(services.exports, services.reads)
     log = Log(services.log_reads)
+    jobs = JobResource(services.jobs)
     artifacts = ArtifactResource(services.artifacts, services.artifact_links)
     routes: list[tuple[str, object, str | None]] = [
-        ("/v1/generations/text", Generations(services.generate, TextGeneration), None),
-        ("/v1/generations/image", Generations(services.generate, ImageGeneration), None),
-        ("/v1/generations/3d", Generations(services.generate, Model3DGeneration), None),
+        ("/v1/generations/text", Generations(services.generate, services.jobs, TextGeneration), None),
+        ("/v1/generations/image", Generations(services.generate, services.jobs, ImageGeneration), None),
+        ("/v1/generations/3d", Generations(services.generate, services.jobs, Model3DGeneration), None),
+        ("/v1/generations/{generation_id}", jobs, None),
+        ("/v1/generations/{generation_id}/events", jobs, "events"),
+        ("/v1/generations/{generation_id}/cancel", jobs, "cancel"),
         ("/v1/chat/completions", ChatCompletions(services.generate), None),
         ("/v1/images/generations", ImageGenerations(services.generate), None),
         ("/v1/sessions", sessions, None),

@@ -21,6 +21,7 @@ from ...domain.errors import (
     NotFound,
     Rejected,
 )
+from ...domain.job import JobFailure
 
 STATUSES = {
     "invalid_request": 400,
@@ -53,6 +54,7 @@ STATUSES = {
     "state_token_expired": 422,
     "url_unavailable": 422,
     "provider_rate_limited": 429,
+    "cancelled": 499,
     "internal_error": 500,
     "provider_auth_failed": 502,
     "provider_error": 502,
@@ -66,6 +68,7 @@ STATUSES = {
     "runner_out_of_memory": 503,
     "model_loading": 503,
     "overloaded": 503,
+    "interrupted": 503,
     "draining": 503,
     "store_unavailable": 503,
     "provider_timeout": 504,
@@ -130,17 +133,9 @@ def unexpected(request_id: str) -> GatewayError:
 
 def problem_object(error: GatewayError, path: str, request_id: str) -> dict[str, Any]:
     """The problem object of RFC 9457."""
-    problem: dict[str, Any] = {
-        "type": f"urn:pluggably:problem:{error.code}",
-        "title": error.code.replace("_", " ").capitalize(),
-        "status": STATUSES.get(error.code, 500),
-        "detail": str(error),
-        "instance": path,
-        "code": error.code,
-        "source": error.source,
-        "retryable": error.retryable,
-        "request_id": request_id,
-    }
+    problem = failure_object(
+        JobFailure(code=error.code, detail=str(error), source=error.source, retryable=error.retryable), path, request_id
+    )
     if error.retry_after_s is not None:
         problem["retry_after_ms"] = round(error.retry_after_s * 1000)
     if isinstance(error, InvalidRequest):
@@ -149,6 +144,21 @@ def problem_object(error: GatewayError, path: str, request_id: str) -> dict[str,
             for it in error.violations
         ]
     return problem
+
+
+def failure_object(failure: JobFailure, path: str, request_id: str) -> dict[str, Any]:
+    """The problem object of what is only remembered of an error."""
+    return {
+        "type": f"urn:pluggably:problem:{failure.code}",
+        "title": failure.code.replace("_", " ").capitalize(),
+        "status": STATUSES.get(failure.code, 500),
+        "detail": failure.detail,
+        "instance": path,
+        "code": failure.code,
+        "source": failure.source,
+        "retryable": failure.retryable,
+        "request_id": request_id,
+    }
 
 
 def openai_error(error: GatewayError) -> dict[str, Any]:

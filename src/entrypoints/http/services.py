@@ -7,6 +7,7 @@ from ...application.artifacts import Artifacts
 from ...application.audit import Exports
 from ...application.catalog import Catalog
 from ...application.generate import Generate
+from ...application.jobs import Jobs
 from ...application.log_reads import LogReads
 from ...application.reads import Reads
 from ...application.retention import Retention
@@ -18,6 +19,7 @@ class Services:
     """The use cases behind the routes."""
 
     generate: Generate
+    jobs: Jobs
     sessions: Sessions
     catalog: Catalog
     exports: Exports

@@ -16,6 +16,7 @@ from pluggably.adapters.audit.exporters import FORMATS
 from pluggably.adapters.audit.notes import SigningNotes
 from pluggably.adapters.audit.signing import SigningKey
 from pluggably.adapters.memory.generator import ScriptedGenerator
+from pluggably.adapters.memory.jobs import MemoryJobStore
 from pluggably.adapters.memory.log import NoLog
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.system import IdSequence, new_state_token, now
@@ -26,6 +27,8 @@ from pluggably.application.checkpoints import Checkpoints
 from pluggably.application.claims import Claims
 from pluggably.application.erasure import Eraser
 from pluggably.application.generate import Generate
+from pluggably.application.job_worker import JobWorker
+from pluggably.application.jobs import Jobs
 from pluggably.application.log_check import LogCheck
 from pluggably.application.log_reads import LogReads
 from pluggably.application.reads import Reads
@@ -38,6 +41,7 @@ from pluggably.domain.model import Modality, ModelStatus
 from pluggably.domain.retention import RetentionPolicy
 from pluggably.entrypoints.http.app import create_app
 from pluggably.entrypoints.http.services import HttpOptions, Services
+from pluggably.entrypoints.job_parts import being_worked_on
 from tests.artifact_world import ArtifactWorld
 from tests.builders import a_model
 
@@ -77,6 +81,8 @@ class World:
         artifacts=None,
         models=None,
         studio=None,
+        jobs=None,
+        queue_limit: int = 256,
     ) -> None:
         self.generator = generator or ScriptedGenerator()
         self.store = store or MemorySessionStore()
@@ -89,8 +95,27 @@ class World:
             sources=[models or Models()], runners=Models(), aliases={"small": "tiny"}, defaults={Modality.TEXT: "tiny"}
         )
         generators = {"local": self.generator, "acme": self.generator, "studio": studio}
-        eraser = Eraser(store=self.store, artifacts=artifacts.artifacts, generators=generators)
+        self.jobs = jobs or MemoryJobStore()
+        eraser = Eraser(store=self.store, artifacts=artifacts.artifacts, jobs=self.jobs, generators=generators)
         self.checkpoints = Checkpoints(log=log, clock=clock, **kept)
+        generate = Generate(
+            catalog=catalog,
+            generators=generators,
+            turns=SessionTurns(store=self.store, clock=clock, locks=locks, max_events=max_events),
+            states=StateTokens(store=self.store, new_token=new_state_token),
+            media=artifacts.media,
+            clock=clock,
+            new_id=new_id,
+        )
+        self.worker = JobWorker(
+            store=self.jobs,
+            generate=generate,
+            clock=clock,
+            name=new_id("run"),
+            parallel=2,
+            unexpected=lambda job_id, error: self.unexpected.append(error),
+        )
+        self.unexpected: list[Exception] = []
         self.services = Services(
             artifacts=artifacts.artifacts,
             artifact_links=artifacts.links,
@@ -111,19 +136,23 @@ class World:
             log_reads=LogReads(
                 checkpoints=self.checkpoints, check=LogCheck(log=log, claims=Claims(**kept)), recorder=recorder
             ),
-            generate=Generate(
-                catalog=catalog,
-                generators=generators,
-                turns=SessionTurns(store=self.store, clock=clock, locks=locks, max_events=max_events),
-                states=StateTokens(store=self.store, new_token=new_state_token),
-                media=artifacts.media,
+            generate=generate,
+            jobs=Jobs(
+                store=self.jobs,
+                worker=self.worker,
+                generate=generate,
                 clock=clock,
                 new_id=new_id,
+                queue_limit=queue_limit,
             ),
         )
 
     def app(self, options: HttpOptions = QUIET, **wanted):
         return create_app(self.services, options, **wanted)
+
+    def at_work(self):
+        """The lifespan in which jobs are worked on."""
+        return being_worked_on(self.worker, self.jobs, self.worker.clock, keep_days=1, grace_s=0)
 
 
 @asynccontextmanager
@@ -211,5 +240,5 @@ class Endless:
 
 def events_of(text: str) -> list[tuple[str, dict]]:
     """The events of a native stream, without its pings."""
-    blocks = [block.split("\n") for block in text.strip().split("\n\n") if not block.startswith(":")]
-    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
+    blocks = [block.split("\n") for block in text.strip().split("\n\n") if block and not block.startswith(":")]
+    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for *_, name, data in blocks]

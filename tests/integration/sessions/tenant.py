@@ -14,7 +14,6 @@ from pluggably.adapters.system import new_state_token
 from pluggably.application.audit import Exports
 from pluggably.application.audit_trail import ReadRecorder
 from pluggably.application.catalog import Catalog
-from pluggably.application.erasure import Eraser
 from pluggably.application.generate import Generate, GenerateCommand
 from pluggably.application.ports import Erasure, RecordedEvent, SessionQuery, SessionStore, Verification
 from pluggably.application.reads import Reads
@@ -28,7 +27,7 @@ from pluggably.domain.idempotency import IdempotencyKey
 from pluggably.domain.model import Modality
 from pluggably.domain.parameters import TextParameters
 from pluggably.domain.session import Changes, Session
-from tests.artifact_world import ArtifactWorld
+from tests.artifact_world import ArtifactWorld, an_eraser
 
 from ...session_builders import NOON
 
@@ -43,7 +42,7 @@ class Tenant:
         self.generator = ScriptedGenerator(answer=_repeat)
         turns = SessionTurns(store=store, clock=_noon, locks=locks)
         generators, states = {"local": self.generator}, StateTokens(store=store, new_token=new_state_token)
-        eraser = Eraser(store=store, artifacts=ArtifactWorld(Path("nowhere")).artifacts, generators=generators)
+        eraser = an_eraser(store, generators)
         self._sessions = Sessions(
             store=store, eraser=eraser, catalog=catalog, locks=locks, clock=_noon, new_id=self._new_id
         )

@@ -1,20 +1,18 @@
 """A turn whose process is gone is ended by the others on its database, once; one whose process lives is not."""
 
 import asyncio
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from pluggably.adapters.system import IdSequence, now
 from pluggably.application.catalog import Catalog
-from pluggably.application.erasure import Eraser
 from pluggably.application.ports import SessionStore
 from pluggably.application.sessions import Sessions
 from pluggably.application.turns import SessionLocks
 from pluggably.domain.errors import VersionConflict
 from pluggably.domain.session import Session, TurnStatus
-from tests.artifact_world import ArtifactWorld
+from tests.artifact_world import an_eraser
 
 from ...contracts.session_store import a_stored_session
 from ...session_builders import ALICE, answer, ask
@@ -54,7 +52,7 @@ class InStep:
 
 def sweep_of(store: SessionStore) -> Sessions:
     catalog, locks = Catalog(sources=[], runners=None), SessionLocks(5)
-    eraser = Eraser(store=store, artifacts=ArtifactWorld(Path("nowhere")).artifacts, generators={})
+    eraser = an_eraser(store)
     return Sessions(store=store, eraser=eraser, catalog=catalog, locks=locks, clock=now, new_id=IdSequence())
 
 

@@ -1,19 +1,17 @@
 """Retention by several gateways on one database, and what a hold is worth against it."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
 from pluggably.adapters.sessions.postgres_store import postgres_sessions
 from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
-from pluggably.application.erasure import Eraser
 from pluggably.application.retention import Retention
 from pluggably.application.turns import SessionLocks
 from pluggably.domain.errors import SessionErased
 from pluggably.domain.retention import RetentionPolicy
 from pluggably.domain.session import close, hold
-from tests.artifact_world import ArtifactWorld
+from tests.artifact_world import an_eraser
 
 from ...contracts.retention_store import day, with_token
 from ...contracts.session_store import a_stored_session
@@ -26,7 +24,7 @@ def retention(store, moment=10) -> Retention:
     return Retention(
         store=store,
         retained=store,
-        eraser=Eraser(store=store, artifacts=ArtifactWorld(Path("nowhere")).artifacts, generators={}),
+        eraser=an_eraser(store),
         policy=POLICY,
         locks=SessionLocks(5),
         clock=lambda: day(moment),

@@ -1,13 +1,10 @@
 """Who may read which sessions, and what is recorded of it."""
 
-from pathlib import Path
-
 import pytest
 
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.application.audit_trail import ReadRecorder
 from pluggably.application.catalog import Catalog
-from pluggably.application.erasure import Eraser
 from pluggably.application.reads import Reads
 from pluggably.application.sessions import Sessions
 from pluggably.application.turns import SessionLocks
@@ -15,7 +12,7 @@ from pluggably.domain.access import Principal, Scope
 from pluggably.domain.audit import AuditRead, ReadKind
 from pluggably.domain.errors import InsufficientScope, InsufficientStorage, NotFound, SessionErased, StoreUnavailable
 from pluggably.domain.session import erase
-from tests.artifact_world import ArtifactWorld
+from tests.artifact_world import an_eraser
 
 from ...contracts.session_store import a_stored_session
 from ...session_builders import ALICE, NOON, at
@@ -111,7 +108,7 @@ async def test_an_auditor_changes_nothing_of_others(store, reads):
     session = await a_stored_session(store)
     sessions = Sessions(
         store=store,
-        eraser=Eraser(store=store, artifacts=ArtifactWorld(Path("nowhere")).artifacts, generators={}),
+        eraser=an_eraser(store),
         catalog=Catalog(sources=[], runners=None),
         locks=SessionLocks(1),
         clock=lambda: NOON,

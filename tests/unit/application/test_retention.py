@@ -1,19 +1,17 @@
 """A retention run, over the store in memory."""
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from attrs import evolve
 
 from pluggably.adapters.memory.sessions import MemorySessionStore
-from pluggably.application.erasure import Eraser
 from pluggably.application.retention import BATCH, Retention
 from pluggably.application.turns import SessionLocks
 from pluggably.domain.errors import GatewayError, SessionErased, StoreUnavailable, VersionConflict
 from pluggably.domain.retention import Disposal, Reason, RetentionPolicy
 from pluggably.domain.session import SessionStatus, close, erase, hold
-from tests.artifact_world import ArtifactWorld
+from tests.artifact_world import an_eraser
 
 from ...contracts.retention_store import day, with_token
 from ...contracts.session_store import a_stored_session
@@ -53,7 +51,7 @@ def run(store, locks):
         retention = Retention(
             store=store,
             retained=retained,
-            eraser=Eraser(store=store, artifacts=ArtifactWorld(Path("nowhere")).artifacts, generators={}),
+            eraser=an_eraser(store),
             policy=policy,
             locks=locks,
             clock=lambda: moment,

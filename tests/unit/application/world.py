@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pluggably.adapters.memory.generator import ScriptedGenerator
+from pluggably.adapters.memory.jobs import MemoryJobStore
 from pluggably.adapters.memory.models import ListedModels
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.system import IdSequence, new_state_token, now
@@ -40,7 +41,10 @@ class World:
         new_id, locks = IdSequence(), SessionLocks(wait_s)
         catalog = Catalog(sources=[ListedModels([TINY, OTHER])], runners=Idle(), defaults={Modality.TEXT: "tiny"})
         self.artifacts = ArtifactWorld(folder)
-        eraser = Eraser(store=self.store, artifacts=self.artifacts.artifacts, generators={"local": generator})
+        self.jobs = MemoryJobStore()
+        eraser = Eraser(
+            store=self.store, artifacts=self.artifacts.artifacts, jobs=self.jobs, generators={"local": generator}
+        )
         self.sessions = Sessions(
             store=self.store, eraser=eraser, catalog=catalog, locks=locks, clock=clock, new_id=new_id
         )

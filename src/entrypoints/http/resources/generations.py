@@ -9,14 +9,17 @@ from falcon.asgi import Response
 
 from ....application.command import GenerateCommand
 from ....application.generate import Generate
+from ....application.jobs import Jobs
 from ....domain.generation import Role, text_message
 from ....domain.model import Modality
 from ....domain.parameters import Field, ImageParameters, Model3DParameters, Parameters, TextParameters
 from .. import sse
 from ..body import expected_version, idempotency_key, principal_of, read_body
+from ..preferences import wait_preferred
 from ..rendering import generation_object
 from ..scope import Request
 from .content import InputMessage
+from .jobs import follow, show
 
 _encode = msgspec.json.Encoder().encode
 
@@ -42,6 +45,9 @@ class Envelope:
         ),
     ] = None
     stream: Annotated[bool, Field("Answer as server-sent events.")] = False
+    background: Annotated[
+        bool, Field("Go on when the client leaves: answer at once, to be looked at or followed by its id.")
+    ] = False
     delivery: Annotated[
         Literal["auto", "inline", "url"],
         Field("Files in the answer as base64, or by a signed URL; `auto`: small ones in the answer."),
@@ -97,6 +103,7 @@ class Generations:
     """The resource of one modality; `wanted` is what its requests may say."""
 
     generate: Generate
+    jobs: Jobs
     wanted: type[TextGeneration] | type[ImageGeneration] | type[Model3DGeneration]
 
     async def on_post(self, req: Request, resp: Response) -> None:
@@ -105,6 +112,9 @@ class Generations:
         command = wanted.command(wanted.parameters, expected_version(req))
         command = evolve(command, idempotency=idempotency_key(req))
         exchange = req.exchange
+        if wanted.background:
+            await self._in_background(req, resp, command)
+            return
         begin = self.generate.begin(command, principal_of(req), exchange.request_id)
         if command.stream:
             await sse.respond(resp, exchange, begin, sse.NativeEvents(exchange, req.path))
@@ -112,3 +122,12 @@ class Generations:
         async with begin as running:
             resp.data = _encode(generation_object(await running.result()))
         resp.content_type = "application/json"
+
+    async def _in_background(self, req: Request, resp: Response, command: GenerateCommand) -> None:
+        view = await self.jobs.submit(command, principal_of(req), req.exchange.request_id)
+        if command.stream:
+            await follow(req, resp, self.jobs, view.job.id)
+            return
+        if wait_s := wait_preferred(req):
+            view = await self.jobs.get(view.job.id, principal_of(req), wait_s=wait_s)
+        show(req, resp, view, wait_s, new=True)

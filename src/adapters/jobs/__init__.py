@@ -1,0 +1,1 @@
+"""Jobs: generations in the background, and which process works on them."""
