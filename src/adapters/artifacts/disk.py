@@ -19,8 +19,9 @@ from typing import IO
 
 from ...domain.artifact import Content
 from ...domain.errors import NotFound, StreamInterrupted
+from ..disk_errors import disk_errors
 from .own_file import not_that_content, own_file, pieces
-from .threads import Threads, disk_errors
+from .threads import Threads
 
 READ_BYTES = 2**18
 _THREADS = 8

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from yarl import URL
 
 from ...domain.errors import ArtifactTooLarge, UrlNotAllowed, UrlUnavailable
+from ..disk_errors import disk_errors
 from .addresses import is_public
-from .threads import Threads, disk_errors
+from .threads import Threads
 from .write_new import write_new
 
 if TYPE_CHECKING:

@@ -23,8 +23,9 @@ from minio.error import MinioException, S3Error
 
 from ...domain.artifact import Content
 from ...domain.errors import GatewayError, NotFound, StoreUnavailable, StreamInterrupted
+from ..disk_errors import disk_errors
 from .own_file import not_that_content, own_file
-from .threads import Threads, disk_errors
+from .threads import Threads
 
 PART_BYTES = 5 * 2**20  # the least that S3 allows
 READ_BYTES = 2**18

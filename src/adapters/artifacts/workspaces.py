@@ -5,9 +5,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from ...domain.artifact import Content
+from ..disk_errors import disk_errors
 from ..workspace import workspace
 from .own_file import content_of
-from .threads import Threads, disk_errors
+from .threads import Threads
 from .write_new import write_new
 
 _THREADS = 4
