@@ -42,6 +42,14 @@ async def endless(call: Call) -> None:
         await call.send(b"100000\r\n", bytes(2**20), b"\r\n")
 
 
+async def trickling(call: Call) -> None:
+    """A byte at a time, each of them in time, and no end."""
+    await call.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        await call.send(b"1\r\n \r\n")
+        await asyncio.sleep(0)
+
+
 @pytest.fixture
 def outcome(tmp_path):
     """The error of a server that answers so, and the events before it."""
@@ -108,8 +116,10 @@ async def test_a_picture_of_another_format_than_was_asked_for(outcome):
     assert type(raised) is errors.ProviderBadResponse
 
 
-@pytest.mark.parametrize("answer", [hang, stalling_body, naming("{origin}/1", stalling_body)])
-async def test_a_server_that_goes_silent(outcome, answer):
+@pytest.mark.parametrize(
+    "answer", [hang, stalling_body, trickling, naming("{origin}/1", stalling_body), naming("{origin}/1", trickling)]
+)
+async def test_a_server_that_is_not_done_in_time(outcome, answer):
     _, raised = await outcome(answer, {"first_byte_timeout_s": 0.1})
     assert type(raised) is errors.ProviderTimeout
 

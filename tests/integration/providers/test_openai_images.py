@@ -145,6 +145,7 @@ async def test_a_picture_is_what_its_header_says_and_its_usage_what_was_counted(
     (file,) = asked.completed.files
     assert (file.media_type, file.facts) == ("image/jpeg", {"width": 30, "height": 20})
     assert asked.contents == [encoded("JPEG", (30, 20))]
+    assert list(Path(file.path).parent.iterdir()) == [Path(file.path)]
     assert asked.completed.usage == Usage(input_tokens=9, output_tokens=272)
 
 
