@@ -12,6 +12,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from .image_sizes import ImageSizes
+from .masks import INSTALLED
 
 SIZE: Final = frozenset({"width", "height"})
 
@@ -29,30 +30,36 @@ WITH_IMAGES: Final = BEYOND_OPENAI_IMAGES | {"format", "preview_every"}
 class ImageKind:
     """What a model takes.
 
-    It begins with `most_inputs` pictures at most. `says_base64`: it has to be asked for bytes, and would else answer
-    with URLs; OpenAI's own models know no such parameter.
+    It begins with `most_inputs` pictures at most, and paints into the first of them if it takes `masks`.
+    `says_base64`: it has to be asked for bytes, and would else answer with URLs; OpenAI's own models know no such
+    parameter.
     """
 
     parameters: frozenset[str] = SIZE | {"n"}
     sizes: ImageSizes = ImageSizes()  # noqa: RUF009 - frozen
     most_inputs: int = 0
+    masks: bool = False
     says_base64: bool = True
 
     @property
     def capabilities(self) -> frozenset[str]:
         """What it does, in the words of the catalog."""
-        return frozenset({"text-to-image", "image-to-image"} if self.most_inputs else {"text-to-image"})
+        edits = {"image-to-image", "inpainting"} if self.masks else {"image-to-image"}
+        return frozenset({"text-to-image"} | (edits if self.most_inputs else set()))
 
 
 _GPT_1: Final = ImageKind(
     parameters=SIZE | {"n", "format", "preview_every"},
     sizes=ImageSizes(named=("1024x1024", "1536x1024", "1024x1536")),
     most_inputs=16,
+    masks=INSTALLED,
     says_base64=False,
 )
 _GPT_2: Final = evolve(_GPT_1, sizes=ImageSizes(multiple=16, longest=3840, ratio=3, pixels=3840 * 2160))
 _DALL_E_3: Final = ImageKind(sizes=ImageSizes(named=("1024x1024", "1792x1024", "1024x1792")))
-_DALL_E_2: Final = ImageKind(sizes=ImageSizes(named=("256x256", "512x512", "1024x1024")), most_inputs=1)
+_DALL_E_2: Final = ImageKind(
+    sizes=ImageSizes(named=("256x256", "512x512", "1024x1024")), most_inputs=1, masks=INSTALLED
+)
 
 KINDS: Final[Mapping[str, ImageKind]] = {
     "gpt-image-1*": _GPT_1,

@@ -5,8 +5,7 @@ https://platform.openai.com/docs/api-reference/images, as of November 2026: `/im
 the partial images of a stream, which are as large as the picture; only with those is a request streamed.
 
 Where a server says how it changed the prompt (`revised_prompt`), that is the text of the output. Not passed on:
-quality, background, moderation, compression, GIF and SVG. It sends no masks: OpenAI's are where they are transparent,
-ours where they are white, and nothing in this process decodes pictures to make the one of the other.
+quality, background, moderation, compression, GIF and SVG.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -32,6 +31,7 @@ from ...domain.parameters import ImageParameters
 from ..workspace import in_thread
 from .event_stream import EventStream
 from .form import Form, FormFile
+from .masks import make_transparent
 from .openai_image_kinds import ImageKind
 from .openai_images_wire import (
     STEPS,
@@ -83,7 +83,7 @@ class OpenAIImages:
     async def _whole(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         folder = _folder(request)
         yield Started()
-        reply, body = await self._post(request), folder / "answer"
+        reply, body = await self._post(request, folder), folder / "answer"
         try:
             await expect_success(reply, self._limits.idle_s)
             limit_bytes = count_of(request) * BASE64_LIMIT_BYTES + _BESIDES_BYTES
@@ -101,7 +101,7 @@ class OpenAIImages:
     async def _streamed(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         folder = _folder(request)
         yield Started()
-        reply = await self._post(request)
+        reply = await self._post(request, folder)
         try:
             await expect_success(reply, self._limits.idle_s)
             await expect_events(reply, self._limits.idle_s)
@@ -117,13 +117,21 @@ class OpenAIImages:
         yield Progress(STEPS, STEPS)
         yield await self._completed(request, folder, pictures.usage)
 
-    async def _post(self, request: GenerationRequest) -> Reply:
+    async def _post(self, request: GenerationRequest, folder: Path) -> Reply:
         kind = self._kind(request.model.upstream)
         fields = to_fields(request, kind, self._names)
         if not request.files:
             return await self._upstream.post(self._generations, msgspec.json.encode(fields))
-        form = await in_thread(Form, form_values(fields), form_files(request.files, kind))
-        return await self._upstream.post(self._edits, form)
+        files, mask = form_files(request.files, kind), folder / "mask"
+        try:
+            for file in request.files:
+                if file.use == "mask":
+                    await make_transparent(Path(file.path), mask)
+                    files.append(FormFile(field="mask", path=mask, filename="mask.png", media_type="image/png"))
+            form = await in_thread(Form, form_values(fields), files)
+            return await self._upstream.post(self._edits, form)
+        finally:
+            mask.unlink(missing_ok=True)
 
     async def _completed(
         self, request: GenerationRequest, folder: Path, usage: WireUsage | None, said: str = ""
@@ -141,23 +149,26 @@ class OpenAIImages:
 
 
 def form_files(files: Sequence[InputFile], kind: ImageKind) -> list[FormFile]:
-    """The pictures of a request as OpenAI's own clients send them.
+    """The pictures of a request, without a mask, as OpenAI's own clients send them.
 
     Raises:
-        InvalidRequest: there are more than the model begins with, or a mask.
+        InvalidRequest: there are more than the model begins with, or a mask that it does not take.
     """
-    if any(file.use == "mask" for file in files):
-        raise InvalidRequest.at("/input", "this service takes no masks", ("image",))
-    if len(files) > kind.most_inputs:
+    pictures, masks = ([file for file in files if file.use == use] for use in ("image", "mask"))
+    if masks and not kind.masks:
+        raise InvalidRequest.at("/input", "this model takes no mask", ("image",))
+    if len(masks) > 1 or not pictures:
+        raise InvalidRequest.at("/input", "must show a picture, and one mask for it at most")
+    if len(pictures) > kind.most_inputs:
         raise InvalidRequest.at("/input", f"this model begins with {kind.most_inputs} pictures at most")
     return [
         FormFile(
-            field="image" if len(files) == 1 else "image[]",
+            field="image" if len(pictures) == 1 else "image[]",
             path=Path(file.path),
             filename=f"{number}.{PICTURES[file.media_type]}",
             media_type=file.media_type,
         )
-        for number, file in enumerate(files)
+        for number, file in enumerate(pictures)
     ]
 
 

@@ -61,6 +61,7 @@ class OpenAIModels:
             parameters=kind.parameters | (self.extra_parameters & WITH_IMAGES),
             sizes=self.image_sizes or kind.sizes,
             most_inputs=inputs,
+            masks=kind.masks and inputs > 0,
         )
 
     def model(self, name: str) -> Model:

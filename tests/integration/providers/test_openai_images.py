@@ -1,10 +1,12 @@
 """What the `openai` provider asks a server of pictures for, and what it makes of the answer."""
 
+import io
 from email import message_from_bytes
 from pathlib import Path
 
 import pytest
-from attrs import define, field
+from attrs import define
+from PIL import Image
 
 from pluggably.adapters.memory.artifacts import MemoryEgress
 from pluggably.domain.errors import InvalidRequest
@@ -20,7 +22,8 @@ class Asked:
     """What became of one request: the events, and what the server was asked."""
 
     events: list
-    calls: list = field(factory=list)
+    calls: list
+    left: set[str]
 
     @property
     def completed(self) -> Completed:
@@ -42,7 +45,8 @@ def ask(tmp_path):
             provider = server.provider(**({"models": ["*"], "image_models": ["*"]} | (settings or {})))
             try:
                 asked = asked_of(provider, workspace, *files, **request)
-                return Asked([event async for event in provider.generate(asked)], server.calls)
+                events = [event async for event in provider.generate(asked)]
+                return Asked(events, server.calls, {str(path) for path in workspace.iterdir()})
             finally:
                 await provider.close()
 
@@ -123,7 +127,9 @@ async def test_one_picture_has_the_name_that_every_server_knows(ask, shown):
         ({"width": 1024}, [], "go together"),
         ({"format": "jpeg", "preview_every": 1}, [], "png"),
         ({"model": "dall-e-2"}, ["image", "image"], "1 pictures at most"),
-        ({}, ["image", "mask"], "no masks"),
+        ({"model": "m"}, ["image", "mask"], "no mask"),
+        ({}, ["mask"], "must show a picture"),
+        ({}, ["image", "mask", "mask"], "one mask"),
     ],
 )
 async def test_what_cannot_be_had_is_refused_before_the_server_is_asked(ask, shown, request_, uses, said):
@@ -137,6 +143,26 @@ async def test_what_cannot_be_had_is_refused_before_the_server_is_asked(ask, sho
     assert calls == []
 
 
+async def test_a_mask_goes_out_transparent_where_ours_is_white(ask, shown, tmp_path):
+    ours = Image.new("L", (4, 2), 0)
+    ours.putpixel((3, 1), 255)
+    ours.save(tmp_path / "mask.png")
+    mask = InputFile(path=str(tmp_path / "mask.png"), media_type="image/png", use="mask")
+    asked = await ask(drawing, shown(), mask)
+    (sent,) = [part for part in parts_of(asked.calls[0]) if part[0] == "mask"]
+    assert sent[1:3] == ("mask.png", "image/png")
+    alpha = Image.open(io.BytesIO(sent[3])).getchannel("A")
+    assert [alpha.getpixel((x, y)) for y in range(2) for x in range(4)] == [255] * 7 + [0]
+    assert asked.left == {file.path for file in asked.completed.files}
+
+
+async def test_a_mask_that_cannot_be_read_is_refused(ask, shown, tmp_path):
+    (tmp_path / "mask.png").write_bytes(PNG[:-30])
+    mask = InputFile(path=str(tmp_path / "mask.png"), media_type="image/png", use="mask")
+    with pytest.raises(InvalidRequest, match="the mask cannot be read"):
+        await ask(drawing, shown(), mask)
+
+
 # ── Answers ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -145,7 +171,7 @@ async def test_a_picture_is_what_its_header_says_and_its_usage_what_was_counted(
     (file,) = asked.completed.files
     assert (file.media_type, file.facts) == ("image/jpeg", {"width": 30, "height": 20})
     assert asked.contents == [encoded("JPEG", (30, 20))]
-    assert list(Path(file.path).parent.iterdir()) == [Path(file.path)]
+    assert asked.left == {file.path}
     assert asked.completed.usage == Usage(input_tokens=9, output_tokens=272)
 
 
