@@ -239,6 +239,12 @@ async def test_several_pictures_of_a_stream_are_several_files(ask):
     assert len((await ask(drawing, stream=True, preview_every=1, n=3)).completed.files) == 3
 
 
+async def test_steps_only_grow_whatever_the_server_counts(ask):
+    pictures = [partial(index) for index in (0, 0, 2, 1, 7)]
+    asked = await ask(streaming(*pictures, completed(), then=end), stream=True, preview_every=1)
+    assert [event.step for event in asked.events if isinstance(event, Progress)] == [1, 3, 4]
+
+
 async def test_edits_stream_under_their_own_names(ask, shown):
     picture = {"type": "image_edit.completed", **inside()}
     answer = streaming(partial(0, of="image_edit"), {"type": "image_edit.other"}, picture, "[DONE]", then=end)
