@@ -1,13 +1,12 @@
 """Threads of an adapter's own, so that a disk or a server that is slow holds up nobody else."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
-from errno import EDQUOT, ENOSPC
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
-from ..domain.errors import Draining, GatewayError, InsufficientStorage
+from ..domain.errors import Draining
 
 T = TypeVar("T")
 
@@ -40,14 +39,3 @@ class Threads:
     async def close(self) -> None:
         """Finish what was begun."""
         await asyncio.to_thread(self._pool.shutdown)
-
-
-@contextmanager
-def disk_errors() -> Iterator[None]:
-    """Turn the errors of a local disk into those of the domain."""
-    try:
-        yield
-    except OSError as exc:
-        if exc.errno in (ENOSPC, EDQUOT):
-            raise InsufficientStorage(detail="There is no space left on the disk for the file.") from exc
-        raise GatewayError(detail="A file cannot be read or written: see to the data folder.") from exc

@@ -5,7 +5,7 @@ but an engine's own ever loads torch. Nothing is built by importing this file.
 """
 
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from dependency_injector import containers, providers
 
 from ..adapters.system import IdSequence, new_state_token, now
 from ..application.artifact_links import ArtifactLinks
+from ..application.artifact_ports import Egress
 from ..application.artifacts import Artifacts
 from ..application.audit import Exports
 from ..application.audit_trail import ReadRecorder
@@ -101,12 +102,13 @@ def _model_folders(settings: Settings, engines: "Mapping[str, EngineSpec]") -> S
     return [ModelFolder(folders, installed) for folders in places]
 
 
-def _remotes(settings: Settings) -> dict[str, Any]:
+def _remotes(settings: Settings, egress: Callable[[], Egress]) -> dict[str, Any]:
     """The providers by name; each is both a `Generator` and a `ModelSource`."""
-    return {provider.name: _remote(provider) for provider in settings.providers}
+    return {provider.name: _remote(provider, egress) for provider in settings.providers}
 
 
-def _remote(provider: ProviderSettings) -> Any:
+def _remote(provider: ProviderSettings, egress: Callable[[], Egress]) -> Any:
+    """A provider; one whose class says `takes_egress` is given the way to URLs that its answers name."""
     from ..adapters.providers.kinds import KINDS
 
     setting = f"providers.{provider.name}"
@@ -117,6 +119,7 @@ def _remote(provider: ProviderSettings) -> Any:
             base_url=provider.base_url,
             api_key=_api_key(provider),
             models=provider.models,
+            **({"egress": egress()} if getattr(kind, "takes_egress", False) else {}),
             **provider.options,
         )
     except (TypeError, ValueError) as error:
@@ -154,7 +157,8 @@ class Container(containers.DeclarativeContainer):
 
     engines = providers.Singleton(_engines, settings)
     runners = providers.Singleton(_runners, settings, engines)
-    remotes = providers.Singleton(_remotes, settings)
+    egress = providers.Singleton(artifact_parts.egress, settings)
+    remotes = providers.Singleton(_remotes, settings, egress.provider)
     generators = providers.Singleton(_generators, runners, remotes)
     session_store = providers.Selector(
         providers.Callable(session_parts.kind, settings),
@@ -172,7 +176,6 @@ class Container(containers.DeclarativeContainer):
     artifact_index = providers.Singleton(artifact_parts.index, database)
     workspaces = providers.Singleton(artifact_parts.workspaces, settings)
     pictures = providers.Singleton(artifact_parts.pictures, settings)
-    egress = providers.Singleton(artifact_parts.egress, settings)
     url_keys = providers.Singleton(artifact_parts.url_keys, settings)
     artifacts = providers.Singleton(
         Artifacts,

@@ -202,7 +202,9 @@ class ProviderSettings:
     api_key_env: Annotated[
         str | None, Field("Name of the environment variable that holds the key; the key itself never stands here.")
     ] = None
-    options: Annotated[Mapping[str, Any], Field("What only this kind of provider knows.")] = field(factory=dict)
+    options: Annotated[Mapping[str, Any], Field("What only this kind of provider knows: docs/providers.md.")] = field(
+        factory=dict
+    )
 
 
 @frozen(kw_only=True)

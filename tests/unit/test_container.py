@@ -28,6 +28,15 @@ class TraillessStore:
         self.folder = folder
 
 
+class FetchingProvider:
+    """A provider from outside whose answers name URLs."""
+
+    takes_egress = True
+
+    def __init__(self, *, name, base_url, api_key, models, egress):
+        self.egress = egress
+
+
 class EchoProvider:
     """A provider as a third party would write it."""
 
@@ -91,6 +100,11 @@ def test_a_provider_from_outside_is_built_with_its_options(container):
     text = f'{PROVIDER}kind = "{__name__}:EchoProvider"\noptions = {{ shout = true }}\n'
     provider = container(text).remotes()["echo"]
     assert (provider.name, provider.shout) == ("echo", True)
+
+
+def test_a_provider_that_says_so_is_given_the_guarded_way_to_urls(container):
+    made = container(f'{PROVIDER}kind = "{__name__}:FetchingProvider"\n')
+    assert made.remotes()["echo"].egress is made.egress()
 
 
 def test_a_key_comes_from_the_environment_variable_that_is_named(container, monkeypatch):

@@ -19,7 +19,8 @@ from typing import IO
 
 from ...domain.artifact import Content
 from ...domain.errors import NotFound, StreamInterrupted
-from ..threads import Threads, disk_errors
+from ..disk_errors import disk_errors
+from ..threads import Threads
 from .own_file import not_that_content, own_file, pieces
 
 READ_BYTES = 2**18

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from yarl import URL
 
 from ...domain.errors import ArtifactTooLarge, UrlNotAllowed, UrlUnavailable
-from ..threads import Threads, disk_errors
+from ..disk_errors import disk_errors
+from ..threads import Threads
 from .addresses import is_public
 from .write_new import write_new
 

@@ -23,7 +23,8 @@ from minio.error import MinioException, S3Error
 
 from ...domain.artifact import Content
 from ...domain.errors import GatewayError, NotFound, StoreUnavailable, StreamInterrupted
-from ..threads import Threads, disk_errors
+from ..disk_errors import disk_errors
+from ..threads import Threads
 from .own_file import not_that_content, own_file
 
 PART_BYTES = 5 * 2**20  # the least that S3 allows

@@ -5,7 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from ...domain.artifact import Content
-from ..threads import Threads, disk_errors
+from ..disk_errors import disk_errors
+from ..threads import Threads
 from ..workspace import workspace
 from .own_file import content_of
 from .write_new import write_new

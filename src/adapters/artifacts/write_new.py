@@ -5,7 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from ...domain.errors import ArtifactTooLarge
-from ..threads import Threads, disk_errors
+from ..disk_errors import disk_errors
+from ..threads import Threads
 
 
 async def write_new(threads: Threads, chunks: AsyncIterable[bytes], path: Path, limit_bytes: int) -> None:

@@ -18,7 +18,8 @@ class EventStream:
     """Feed it what arrives; it gives the data of the events that are whole by then."""
 
     limit_bytes: int = 4 * 1024 * 1024
-    _rest: bytes = field(init=False, default=b"")
+    _begun: list[bytes] = field(init=False, factory=list)
+    _begun_bytes: int = field(init=False, default=0)
     _after_cr: bool = field(init=False, default=False)
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -29,11 +30,24 @@ class EventStream:
         """
         if self._after_cr or b"\r" in data:
             data = self._with_newlines(data)
-        blocks = (self._rest + data).split(b"\n\n")
-        self._rest = blocks.pop()
-        if len(self._rest) > self.limit_bytes:
-            raise EventTooLarge(f"An event has more than {self.limit_bytes} bytes.")
+        if self._begun and not self._may_end(data):
+            self._hold(data)
+            return []
+        blocks = b"".join((*self._begun, data)).split(b"\n\n")
+        self._begun, self._begun_bytes = [], 0
+        self._hold(blocks.pop())
         return [payload for block in blocks if (payload := _data(block)) is not None]
+
+    def _may_end(self, data: bytes) -> bool:
+        """Whether what is begun may end in `data`; if not, it need not be looked at again: a picture comes in many."""
+        return b"\n\n" in data or data.startswith(b"\n")
+
+    def _hold(self, rest: bytes) -> None:
+        if rest:
+            self._begun.append(rest)
+            self._begun_bytes += len(rest)
+        if self._begun_bytes > self.limit_bytes:
+            raise EventTooLarge(f"An event has more than {self.limit_bytes} bytes.")
 
     def _with_newlines(self, data: bytes) -> bytes:
         """Every line ending as LF; the LF of a CRLF that was split between two reads is dropped."""

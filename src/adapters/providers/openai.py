@@ -1,38 +1,28 @@
-"""Any server that speaks OpenAI's chat completions API.
+"""Any server that speaks OpenAI's API: text by its chat completions, pictures by its images.
 
-https://platform.openai.com/docs/api-reference/chat, as of 2026; vLLM, llama.cpp, Ollama, OpenRouter and many more
-speak it too. Text in and out, pictures in, tool calls. Not passed on: reasoning text, audio, log probabilities and any
-output but the first. The limit goes out as `max_tokens`, which OpenAI's reasoning models refuse. Where a server counts
-no tokens they are estimated, pictures left out.
+`openai_chat.py` and `openai_images.py` say what they speak, in which version, and what they cannot do.
 """
 
-from collections.abc import AsyncGenerator, Sequence
-from fnmatch import fnmatchcase
-from typing import Final
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import ClassVar
 
-from ...domain.errors import ProviderBadResponse, ProviderTimeout, StateTokenRefused, StreamInterrupted
-from ...domain.generation import BackendState, GenerationEvent, GenerationRequest, Started
+from ...application.artifact_ports import Egress
+from ...domain.errors import StateTokenRefused
+from ...domain.generation import BackendState, GenerationEvent, GenerationRequest
 from ...domain.model import Modality, Model
-from ...domain.parameters import TEXT_PARAMETERS
-from .event_stream import EventStream, EventTooLarge
-from .openai_errors import error_object, from_object, to_error
-from .openai_wire import StreamedAnswer, from_wire, to_wire
-from .upstream import Limits, Reply, Upstream
-
-BEYOND_OPENAI: Final = frozenset({"top_k", "min_p", "repetition_penalty"})
-"""The text parameters that OpenAI does not have; many compatible servers do."""
-
-ANSWER_LIMIT_BYTES: Final = 32 * 1024 * 1024
-ERROR_LIMIT_BYTES: Final = 64 * 1024
+from .image_sizes import named_sizes
+from .openai_chat import OpenAIChat
+from .openai_image_kinds import KNOWN, WIRE_NAMES
+from .openai_images import OpenAIImages
+from .openai_models import BEYOND_OPENAI, OpenAIModels
+from .picture_urls import PictureUrls
+from .upstream import Limits, Upstream
 
 
 class OpenAIProvider:
-    """One OpenAI-compatible server: a `Generator`, and the `ModelSource` of what may be asked of it.
+    """One OpenAI-compatible server: a `Generator`, and the `ModelSource` of what may be asked of it."""
 
-    `base_url` usually ends in `/v1`. `models` are names, which are listed, and patterns (`claude-*`), which only allow.
-    `extra_parameters` are those of `top_k`, `min_p` and `repetition_penalty` that this server honours. The first output
-    may take `first_byte_timeout_s`, a whole answer too; later silences of a stream end it after `idle_timeout_s`.
-    """
+    takes_egress: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -41,35 +31,62 @@ class OpenAIProvider:
         base_url: str,
         api_key: str | None,
         models: Sequence[str],
-        extra_parameters: Sequence[str] = (),
+        image_models: Sequence[str] = KNOWN,
+        image_sizes: Sequence[str] | None = None,
+        image_edits: bool | None = None,
+        extra_parameters: Sequence[str] | Mapping[str, str] = (),
         connect_timeout_s: float = 5,
         first_byte_timeout_s: float = 600,
         idle_timeout_s: float = 60,
         max_connections: int = 1024,
+        egress: Egress | None = None,
     ) -> None:
-        if unknown := set(extra_parameters) - BEYOND_OPENAI:
-            raise ValueError(f"extra_parameters: {', '.join(sorted(unknown))} is not one of {sorted(BEYOND_OPENAI)}")
-        self.name = name
-        self._parameters = (TEXT_PARAMETERS - BEYOND_OPENAI) | frozenset(extra_parameters)
-        self._patterns = tuple(entry for entry in models if _is_pattern(entry))
-        listed = (self._model(entry) for entry in models if not _is_pattern(entry))
-        self._listed = {model.id: model for model in listed}
-        self._limits = Limits(
-            connect_s=connect_timeout_s,
-            first_byte_s=first_byte_timeout_s,
-            idle_s=idle_timeout_s,
-            connections=max_connections,
+        """Nothing is connected to before it is asked for.
+
+        Args:
+            name: what it is called here.
+            base_url: usually ends in `/v1`.
+            api_key: sent as a bearer token.
+            models: names, which are listed, and patterns (`claude-*`), which only allow.
+            image_models: those of them that make pictures, by name or pattern.
+            image_sizes: the sizes that they make, such as `512x512`; `*` leaves that to the server.
+            image_edits: whether they can begin with a picture.
+            extra_parameters: what the server honours beyond OpenAI; as a table, with its own names for them.
+            connect_timeout_s: for a connection.
+            first_byte_timeout_s: for the first output, a whole answer, and each step of a picture.
+            idle_timeout_s: later silences of a stream of text end it.
+            max_connections: all that are open at once.
+            egress: the way to pictures that an answer names on other servers.
+        """
+        extra = extra_parameters if isinstance(extra_parameters, Mapping) else {it: it for it in extra_parameters}
+        self._models = OpenAIModels(
+            provider=name,
+            allowed=models,
+            images=image_models,
+            extra_parameters=frozenset(extra),
+            image_sizes=None if image_sizes is None else named_sizes(tuple(image_sizes)),
+            image_edits=image_edits,
         )
+        self._listed = self._models.listed()
         self._upstream = Upstream(
             provider=name,
-            url=f"{base_url.rstrip('/')}/chat/completions",
+            base_url=base_url,
             headers={
                 "Accept": "application/json, text/event-stream",
                 "Content-Type": "application/json",
                 **({"Authorization": f"Bearer {api_key}"} if api_key else {}),
             },
-            limits=self._limits,
+            limits=Limits(
+                connect_s=connect_timeout_s,
+                first_byte_s=first_byte_timeout_s,
+                idle_s=idle_timeout_s,
+                connections=max_connections,
+            ),
         )
+        renamed = {it: theirs for it, theirs in extra.items() if it != theirs}
+        self._chat = OpenAIChat(self._upstream, {it: renamed[it] for it in BEYOND_OPENAI & renamed.keys()})
+        urls = PictureUrls(self._upstream, egress)
+        self._images = OpenAIImages(self._upstream, urls, self._models.kind, {**WIRE_NAMES, **renamed})
 
     async def models(self) -> Sequence[Model]:
         """The models that the configuration names."""
@@ -77,18 +94,14 @@ class OpenAIProvider:
 
     def match(self, model_id: str) -> Model | None:
         """The model with that id, if a name or a pattern of the configuration allows it."""
-        if model_id in self._listed:
-            return self._listed[model_id]
-        provider, _, name = model_id.partition("/")
-        if provider == self.name and name and any(fnmatchcase(name, pattern) for pattern in self._patterns):
-            return self._model(name)
-        return None
+        return self._listed.get(model_id) or self._models.match(model_id)
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
-        """Ask the server; a request that does not stream is answered whole, which costs both sides less."""
+        """Ask the server."""
         if request.state:
             raise StateTokenRefused(detail="This provider keeps no states.")
-        return self._streamed(request) if request.stream else self._whole(request)
+        makes = self._images if request.modality is Modality.IMAGE else self._chat
+        return makes.generate(request)
 
     async def forget(self, state: BackendState) -> None:
         """Nothing to do: it keeps no states."""
@@ -96,73 +109,3 @@ class OpenAIProvider:
     async def close(self) -> None:
         """Close every connection."""
         await self._upstream.close()
-
-    async def _whole(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
-        yield Started()  # the server does not say when it takes a request out of its queue
-        reply = await self._upstream.post(to_wire(request))
-        try:
-            await self._expect_success(reply)
-            body = await reply.whole(limit_bytes=ANSWER_LIMIT_BYTES, timeout_s=self._limits.first_byte_s)
-        finally:
-            await reply.close()
-        yield from_wire(body, request)
-
-    async def _streamed(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
-        yield Started()
-        reply = await self._upstream.post(to_wire(request))
-        try:
-            await self._expect_success(reply)
-            await self._expect_events(reply)
-            answer, events = StreamedAnswer(request), EventStream()
-            while not answer.done and (piece := await self._piece(reply, answer)):
-                for payload in _feed(events, piece, self.name):
-                    for delta in answer.take(payload):
-                        yield delta
-            result = answer.completed()
-            await reply.settle()
-        finally:
-            await reply.close()
-        yield result
-
-    async def _expect_success(self, reply: Reply) -> None:
-        if not reply.is_success:
-            body = await reply.excerpt(limit_bytes=ERROR_LIMIT_BYTES, timeout_s=self._limits.idle_s)
-            raise to_error(reply.status, reply.headers, body, provider=self.name)
-
-    async def _expect_events(self, reply: Reply) -> None:
-        if not reply.headers.get("content-type", "").startswith("text/event-stream"):
-            body = await reply.excerpt(limit_bytes=ERROR_LIMIT_BYTES, timeout_s=self._limits.idle_s)
-            if error := error_object(body):
-                raise from_object(error, provider=self.name)
-            raise ProviderBadResponse(detail=f"Provider {self.name!r} did not answer with a stream of events.")
-
-    async def _piece(self, reply: Reply, answer: StreamedAnswer) -> bytes:
-        """The next read. Silence before any output is a timeout; after it, the stream is interrupted."""
-        if not answer.begun:
-            return await reply.piece(self._limits.first_byte_s)
-        try:
-            return await reply.piece(self._limits.idle_s)
-        except ProviderTimeout as exc:
-            raise StreamInterrupted(detail=str(exc)) from exc
-
-    def _model(self, name: str) -> Model:
-        return Model(
-            id=f"{self.name}/{name}",
-            name=name,
-            modality=Modality.TEXT,
-            provider=self.name,
-            upstream=name,
-            origin="provider",
-            parameters=self._parameters,
-        )
-
-
-def _is_pattern(name: str) -> bool:
-    return any(character in name for character in "*?[")
-
-
-def _feed(events: EventStream, piece: bytes, provider: str) -> list[bytes]:
-    try:
-        return events.feed(piece)
-    except EventTooLarge as exc:
-        raise ProviderBadResponse(detail=f"Provider {provider!r} sent an event without an end.") from exc

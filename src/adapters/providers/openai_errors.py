@@ -14,13 +14,14 @@ import msgspec
 
 from ...domain import errors
 from ...domain.errors import GatewayError, Violation
-from ...domain.parameters import TEXT_PARAMETERS
+from ...domain.parameters import IMAGE_PARAMETERS, TEXT_PARAMETERS
 
 BY_CODE: Final[Mapping[str, type[GatewayError]]] = {
     "context_length_exceeded": errors.ContextLengthExceeded,
     "exceed_context_size_error": errors.ContextLengthExceeded,  # llama.cpp
     "content_filter": errors.ContentPolicyViolation,  # Azure
     "content_policy_violation": errors.ContentPolicyViolation,
+    "moderation_blocked": errors.ContentPolicyViolation,  # of pictures
     "insufficient_quota": errors.ProviderQuotaExhausted,
     "billing_hard_limit_reached": errors.ProviderQuotaExhausted,
     "credit_balance_exhausted": errors.ProviderQuotaExhausted,
@@ -49,6 +50,16 @@ BY_STATUS: Final[Mapping[int, type[GatewayError]]] = {
     504: errors.ProviderTimeout,
     529: errors.ProviderOverloaded,
 }
+
+POINTERS: Final[Mapping[str, str]] = {
+    **{name: f"/parameters/{name}" for name in TEXT_PARAMETERS | IMAGE_PARAMETERS},
+    "size": "/parameters/width",
+    "output_format": "/parameters/format",
+    "partial_images": "/parameters/preview_every",
+    "prompt": "/input",
+    "image": "/input",
+}
+"""Where in our requests is what goes out under these names."""
 
 DAY_S: Final = 86_400.0
 
@@ -145,8 +156,8 @@ def _detail(kind: type[GatewayError], error: ErrorObject, provider: str, status:
 
 
 def _violations(error: ErrorObject, provider: str) -> tuple[Violation, ...]:
-    if error.param in TEXT_PARAMETERS:
-        return (Violation(pointer=f"/parameters/{error.param}", message=f"provider {provider!r} refuses it"),)
+    if pointer := POINTERS.get(error.param or ""):
+        return (Violation(pointer=pointer, message=f"provider {provider!r} refuses it"),)
     return tuple(Violation(pointer="", message=f"provider {provider!r} refuses {p}") for p in _safe((error.param,)))
 
 

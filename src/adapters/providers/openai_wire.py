@@ -3,7 +3,7 @@
 Only what is needed of an answer is read; unknown fields cost nothing and harm nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -31,6 +31,8 @@ from .openai_errors import ErrorObject, from_object
 
 DONE: Final = b"[DONE]"
 
+NO_NAMES: Final[Mapping[str, str]] = {}
+
 FINISH_REASONS: Final = {
     "stop": FinishReason.STOP,
     "length": FinishReason.LENGTH,
@@ -42,12 +44,13 @@ FINISH_REASONS: Final = {
 # ── Requests ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def to_wire(request: GenerationRequest) -> bytes:
-    """The body of `POST /chat/completions`. Parameters have OpenAI's names already."""
+def to_wire(request: GenerationRequest, names: Mapping[str, str] = NO_NAMES) -> bytes:
+    """The body of `POST /chat/completions`. Parameters have OpenAI's names already; `names` are others of a server."""
+    parameters = given(request.parameters)
     body: dict[str, Any] = {
         "model": request.model.upstream,
         "messages": [wire for message in request.messages for wire in _messages(message)],
-        **given(request.parameters),
+        **({names.get(name, name): it for name, it in parameters.items()} if names else parameters),
     }
     if request.stream:
         body["stream"] = True

@@ -9,10 +9,9 @@ httpx-aiohttp turns a refused, a lost and a slow connection alike into `ConnectT
 Releasing a response before its end closes the connection: that is how a cancelled generation reaches the provider.
 """
 
-import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any, Final, cast
+from typing import Any
 from weakref import WeakSet
 
 import aiohttp
@@ -20,11 +19,10 @@ import httpx
 from attrs import frozen
 from httpx_aiohttp import AiohttpTransport
 
-from ...domain.errors import ProviderBadResponse, ProviderTimeout, ProviderUnreachable, StreamInterrupted
+from ...domain.errors import ProviderBadResponse, ProviderTimeout, ProviderUnreachable
 from .deadlines import Deadlines
-
-SETTLE_S: Final = 0.25
-"""How long to wait for the end of a body that has said all, so that its connection can be used again."""
+from .form import Form
+from .reply import Reply
 
 
 @frozen(kw_only=True)
@@ -42,19 +40,32 @@ class Limits:
 
 
 class Upstream:
-    """The one URL of a provider that requests are posted to. Owns its connections; `close` them."""
+    """The server of a provider. Owns its connections; `close` them."""
 
-    def __init__(self, *, provider: str, url: str, headers: Mapping[str, str], limits: Limits) -> None:
+    def __init__(self, *, provider: str, base_url: str, headers: Mapping[str, str], limits: Limits) -> None:
+        self.provider = provider
         self.limits = limits
-        self._provider = provider
-        self._url = httpx.URL(url)
+        self._base_url = base_url.rstrip("/")
         self._headers = {"Accept-Encoding": "identity", "User-Agent": "pluggably", **headers}
         self._extensions = {"timeout": {"connect": limits.connect_s}}
         self._deadlines = Deadlines()
         self._tls = httpx.create_ssl_context()
         self._transport = AiohttpTransport(verify=self._tls, client=self._session)
 
-    async def post(self, body: bytes) -> "Reply":
+    def at(self, path: str) -> httpx.URL:
+        """The URL of a path below the base URL. Keep it: it takes 11 µs to make one, a request of it 2."""
+        return httpx.URL(f"{self._base_url}{path}")
+
+    def own(self, url: str) -> httpx.URL | None:
+        """What a URL in an answer names, if that is on this same server: its scheme, host and port, or none at all."""
+        base = httpx.URL(f"{self._base_url}/")
+        try:
+            named = base.join(url)
+        except httpx.InvalidURL:
+            return None
+        return named if _origin(named) == _origin(base) and not named.userinfo else None
+
+    async def post(self, url: httpx.URL, body: bytes | Form) -> Reply:
         """Send a request and wait for the answer's head; the caller closes the reply.
 
         Raises:
@@ -62,31 +73,44 @@ class Upstream:
             ProviderTimeout: no connection, or no answer, in time.
             ProviderBadResponse: what came back is not HTTP.
         """
-        try:
-            response = await self._deadlines.wait(self._send(body), self.limits.first_byte_s)
-        except TimeoutError as exc:
-            raise ProviderTimeout(detail=self._says("did not begin to answer in time")) from exc
-        except (httpx.TransportError, aiohttp.ClientError) as exc:
-            raise self._failure(exc) from exc
-        return Reply(response, self._deadlines, self._provider)
+        return await self._answer("POST", url, body)
+
+    async def get(self, url: httpx.URL) -> Reply:
+        """Ask for what a URL names, with the same credentials: only for one that is this server's `own`.
+
+        Raises:
+            ProviderUnreachable, ProviderTimeout, ProviderBadResponse: as `post`.
+        """
+        return await self._answer("GET", url, b"")
 
     async def close(self) -> None:
         """Close every connection."""
         self._deadlines.close()
         await self._transport.aclose()
 
-    async def _send(self, body: bytes) -> httpx.Response:
+    async def _answer(self, method: str, url: httpx.URL, body: bytes | Form) -> Reply:
+        try:
+            response = await self._deadlines.wait(self._send(method, url, body), self.limits.first_byte_s)
+        except TimeoutError as exc:
+            raise ProviderTimeout(detail=self._says("did not begin to answer in time")) from exc
+        except (httpx.TransportError, aiohttp.ClientError) as exc:
+            raise self._failure(exc) from exc
+        return Reply(response, self._deadlines, self.provider)
+
+    async def _send(self, method: str, url: httpx.URL, body: bytes | Form) -> httpx.Response:
         """Once more when a connection that waited for its next request turns out to be closed at the other end."""
         try:
-            return await self._transport.handle_async_request(self._request(body))
+            return await self._transport.handle_async_request(self._request(method, url, body))
         except httpx.ConnectTimeout as exc:
             if not _went_stale(exc.__cause__):
                 raise
-            return await self._transport.handle_async_request(self._request(body))
+            return await self._transport.handle_async_request(self._request(method, url, body))
 
-    def _request(self, body: bytes) -> httpx.Request:
-        """A request without headers: as a stream, httpx adds none, and aiohttp adds the same ones for less."""
-        request = httpx.Request("POST", self._url, stream=httpx.ByteStream(body), extensions=self._extensions)
+    def _request(self, method: str, url: httpx.URL, body: bytes | Form) -> httpx.Request:
+        """A request without headers but a form's own: as a stream, httpx adds none, and aiohttp does it for less."""
+        if isinstance(body, Form):
+            return httpx.Request(method, url, headers=body.headers, stream=body, extensions=self._extensions)
+        request = httpx.Request(method, url, stream=httpx.ByteStream(body), extensions=self._extensions)
         request.read()
         return request
 
@@ -112,77 +136,11 @@ class Upstream:
         return ProviderUnreachable(detail=self._says("closed the connection without an answer"))
 
     def _says(self, what: str) -> str:
-        return f"Provider {self._provider!r} {what}."
+        return f"Provider {self.provider!r} {what}."
 
 
-class Reply:
-    """An answer whose head has come. Read it to its end, or close it: that closes the connection."""
-
-    def __init__(self, response: httpx.Response, deadlines: Deadlines, provider: str) -> None:
-        self.status = response.status_code
-        self.headers = response.headers
-        self._deadlines = deadlines
-        self._provider = provider
-        self._stream = cast(httpx.AsyncByteStream, response.stream)
-        self._pieces = cast(AsyncGenerator[bytes, None], aiter(self._stream))
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the status is one of 200 to 299."""
-        return httpx.codes.is_success(self.status)
-
-    async def piece(self, timeout_s: float) -> bytes:
-        """What the next read brings; empty at the end.
-
-        Raises:
-            ProviderTimeout: nothing came in time.
-            StreamInterrupted: the connection was lost before the end.
-        """
-        try:
-            return await self._deadlines.wait(anext(self._pieces), timeout_s)
-        except StopAsyncIteration:
-            return b""
-        except TimeoutError as exc:
-            raise ProviderTimeout(detail=f"Provider {self._provider!r} went silent for {timeout_s:g} s.") from exc
-        except (httpx.TransportError, aiohttp.ClientError, aiohttp.http.HttpProcessingError) as exc:
-            raise StreamInterrupted(detail=f"Provider {self._provider!r} cut its answer off.") from exc
-
-    async def whole(self, *, limit_bytes: int, timeout_s: float) -> bytes:
-        """All of the body.
-
-        Raises:
-            ProviderTimeout: it did not go on in time.
-            ProviderBadResponse: it was cut off, or is larger than the limit.
-        """
-        body = b""
-        try:
-            while piece := await self.piece(timeout_s):
-                body += piece
-                if len(body) > limit_bytes:
-                    detail = f"Provider {self._provider!r} answered with more than {limit_bytes} bytes."
-                    raise ProviderBadResponse(detail=detail)
-        except StreamInterrupted as exc:
-            raise ProviderBadResponse(detail=str(exc)) from exc
-        return body
-
-    async def excerpt(self, *, limit_bytes: int, timeout_s: float) -> bytes:
-        """The body of an error up to a limit, or as much of it as comes: its status says the rest."""
-        body = b""
-        with contextlib.suppress(ProviderTimeout, StreamInterrupted):
-            while len(body) < limit_bytes and (piece := await self.piece(timeout_s)):
-                body += piece
-        return body[:limit_bytes]
-
-    async def settle(self) -> None:
-        """Read the rest of a body that has said all it has to; one that does not end is left to `close`."""
-        with contextlib.suppress(ProviderTimeout, StreamInterrupted):
-            while await self.piece(SETTLE_S):
-                pass
-
-    async def close(self) -> None:
-        """Let go of the connection: back to the pool after the end of the body, closed before it."""
-        await self._stream.aclose()
-        await self._pieces.aclose()
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port  # the scheme's own port is None, also when it is said
 
 
 _reused: ContextVar[bool] = ContextVar("reused", default=False)

@@ -1,4 +1,4 @@
-"""A server of OpenAI's chat API on a free port, down to the bytes: each test says how it answers."""
+"""A server of OpenAI's API on a free port, down to the bytes: each test says how it answers."""
 
 import asyncio
 import json
@@ -15,13 +15,18 @@ COUNTING = "one two three four five six seven eight nine ten eleven twelve thirt
 
 @define
 class Call:
-    """One request as the server got it, and the way to answer it."""
+    """One request as the server got it, and the way to answer it; `body` is what JSON there is in `content`."""
 
     head: str
+    content: bytes
     body: dict
     connection: int
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+
+    @property
+    def path(self) -> str:
+        return self.head.split()[1]
 
     async def send(self, *pieces: bytes) -> None:
         for piece in pieces:
@@ -86,8 +91,14 @@ async def _read_call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
     except asyncio.IncompleteReadError:
         return None
-    length = int(head.lower().partition("content-length:")[2].partition("\r\n")[0])
-    return Call(head, json.loads(await reader.readexactly(length)), connection, reader, writer)
+    length = int(_header(head, "content-length") or 0)
+    content = await reader.readexactly(length)
+    body = json.loads(content) if content and _header(head, "content-type") == "application/json" else {}
+    return Call(head, content, body, connection, reader, writer)
+
+
+def _header(head: str, name: str) -> str:
+    return head.lower().partition(f"\r\n{name}:")[2].partition("\r\n")[0].strip()
 
 
 @asynccontextmanager

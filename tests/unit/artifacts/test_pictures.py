@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pluggably.adapters.artifacts.pictures import HeaderPictures, read_header
+from pluggably.adapters.artifacts.pictures import HeaderPictures
+from pluggably.adapters.picture_headers import read_header
 from pluggably.application.artifact_ports import Picture
 from pluggably.domain.errors import ArtifactTooLarge, PictureInvalid
 from tests.pictures import encoded

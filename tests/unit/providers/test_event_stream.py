@@ -56,3 +56,11 @@ def test_an_event_without_an_end_is_refused_before_it_fills_the_memory():
     events.feed(b"data: " + b"x" * 90)
     with pytest.raises(EventTooLarge):
         events.feed(b"x" * 10)
+
+
+def test_an_event_in_many_pieces_is_held_and_not_gone_through_again():
+    events, piece = EventStream(limit_bytes=2**26), b"x" * 2**14
+    events.feed(b"data: ")
+    for _ in range(1_000):
+        assert events.feed(piece) == []
+    assert events.feed(b"\n\ndata: b\n\n") == [piece * 1_000, b"b"]

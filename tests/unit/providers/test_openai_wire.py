@@ -43,6 +43,14 @@ def test_text_is_sent_as_plain_strings_under_the_providers_own_model_name():
     assert body["messages"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
 
 
+def test_a_parameter_goes_out_under_the_servers_own_name_for_it():
+    body = json.loads(
+        to_wire(a_request("Hi", repetition_penalty=1.1, top_p=0.5), {"repetition_penalty": "repeat_penalty"})
+    )
+    assert (body["repeat_penalty"], body["top_p"]) == (1.1, 0.5)
+    assert "repetition_penalty" not in body
+
+
 def test_pictures_go_beside_the_words():
     parts = (TextPart("What is this?"), ImagePart("https://example.com/a.png"), ImagePart("data:image/png;base64,AA=="))
     assert wire(Message(Role.USER, parts))["messages"][0]["content"] == [

@@ -1,0 +1,61 @@
+"""Pictures that an answer only names by URLs, copied in at once: such URLs are good for an hour or less.
+
+What is on the provider's own server is asked for as everything else there. Any other URL is one that a stranger wrote:
+it is fetched by the egress, from public addresses only, unless the operator names a server of their own.
+"""
+
+from pathlib import Path
+
+import httpx
+from attrs import frozen
+
+from ...application.artifact_ports import Egress
+from ...domain.errors import ArtifactTooLarge, ProviderBadResponse, UrlNotAllowed, UrlUnavailable
+from .picture_files import PICTURE_LIMIT_BYTES
+from .upstream import Upstream
+
+
+@frozen
+class PictureUrls:
+    """The way to URLs in the answers of one provider; without an egress those of other servers are refused."""
+
+    upstream: Upstream
+    egress: Egress | None
+
+    async def fetch(self, url: str, path: Path) -> None:
+        """Write what a URL names into a new file.
+
+        Raises:
+            ProviderBadResponse: it is not fetched from there, not given there, or too large.
+            GenerationFailed: the provider's own server did not give it.
+            GatewayError: it could not be written.
+        """
+        if own := self.upstream.own(url):
+            await self._fetch_own(own, path)
+        elif self.egress is None:
+            raise self._refused("that is not its own")
+        else:
+            await self._fetch_other(self.egress, url, path)
+
+    async def _fetch_own(self, url: httpx.URL, path: Path) -> None:
+        reply = await self.upstream.get(url)
+        try:
+            if not reply.is_success:
+                raise self._refused(f"where it answered {reply.status}")
+            timeout_s = self.upstream.limits.first_byte_s
+            await reply.save(path, limit_bytes=PICTURE_LIMIT_BYTES, timeout_s=timeout_s)
+        finally:
+            await reply.close()
+
+    async def _fetch_other(self, egress: Egress, url: str, path: Path) -> None:
+        try:
+            await egress.fetch(url, path, PICTURE_LIMIT_BYTES)
+        except UrlNotAllowed as exc:
+            raise self._refused("that nothing is fetched from") from exc
+        except UrlUnavailable as exc:
+            raise self._refused("that did not give it") from exc
+        except ArtifactTooLarge as exc:
+            raise self._refused(f"with more than {PICTURE_LIMIT_BYTES} bytes") from exc
+
+    def _refused(self, why: str) -> ProviderBadResponse:
+        return ProviderBadResponse(detail=f"Provider {self.upstream.provider!r} named a URL for a picture {why}.")

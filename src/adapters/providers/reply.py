@@ -1,0 +1,120 @@
+"""An answer of a provider, as it comes in: piece by piece, whole, or into a file."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Final, cast
+
+import aiohttp
+import httpx
+
+from ...domain.errors import ProviderBadResponse, ProviderTimeout, StreamInterrupted
+from ..disk_errors import disk_errors
+from ..workspace import in_thread
+from .deadlines import Deadlines
+
+SETTLE_S: Final = 0.25
+"""How long to wait for the end of a body that has said all, so that its connection can be used again."""
+
+_WRITE_BYTES: Final = 2**18
+"""How much is written to a file at once: reads bring 16 KiB, and each write is a hop to a thread."""
+
+
+class Reply:
+    """An answer whose head has come. Read it to its end, or close it: that closes the connection."""
+
+    def __init__(self, response: httpx.Response, deadlines: Deadlines, provider: str) -> None:
+        self.status = response.status_code
+        self.headers = response.headers
+        self.provider = provider
+        self._deadlines = deadlines
+        self._stream = cast(httpx.AsyncByteStream, response.stream)
+        self._pieces = cast(AsyncGenerator[bytes, None], aiter(self._stream))
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is one of 200 to 299."""
+        return httpx.codes.is_success(self.status)
+
+    async def piece(self, timeout_s: float) -> bytes:
+        """What the next read brings; empty at the end.
+
+        Raises:
+            ProviderTimeout: nothing came in time.
+            StreamInterrupted: the connection was lost before the end.
+        """
+        try:
+            return await self._deadlines.wait(anext(self._pieces), timeout_s)
+        except StopAsyncIteration:
+            return b""
+        except TimeoutError as exc:
+            raise ProviderTimeout(detail=f"Provider {self.provider!r} went silent for {timeout_s:g} s.") from exc
+        except (httpx.TransportError, aiohttp.ClientError, aiohttp.http.HttpProcessingError) as exc:
+            raise StreamInterrupted(detail=f"Provider {self.provider!r} cut its answer off.") from exc
+
+    async def whole(self, *, limit_bytes: int, timeout_s: float) -> bytes:
+        """All of the body.
+
+        Raises:
+            ProviderTimeout: it did not go on in time.
+            ProviderBadResponse: it was cut off, or is larger than the limit.
+        """
+        body = b""
+        try:
+            while piece := await self.piece(timeout_s):
+                body += piece
+                self._expect_at_most(limit_bytes, len(body))
+        except StreamInterrupted as exc:
+            raise ProviderBadResponse(detail=str(exc)) from exc
+        return body
+
+    async def save(self, path: Path, *, limit_bytes: int, timeout_s: float) -> None:
+        """Write all of the body into a new file, holding little of it; it may take `timeout_s` in all.
+
+        Raises:
+            ProviderTimeout: it was not there in time.
+            ProviderBadResponse: it was cut off, or is larger than the limit.
+            InsufficientStorage, GatewayError: it could not be written.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline, size, held = clock() + timeout_s, 0, bytearray()
+        self._expect_at_most(limit_bytes, int(self.headers.get("content-length", 0)))
+        with disk_errors(), path.open("xb") as file:
+            try:
+                while piece := await self.piece(max(0, deadline - clock())):
+                    size += len(piece)
+                    self._expect_at_most(limit_bytes, size)
+                    held += piece
+                    if len(held) >= _WRITE_BYTES:
+                        await in_thread(file.write, held)
+                        held = bytearray()
+            except StreamInterrupted as exc:
+                raise ProviderBadResponse(detail=str(exc)) from exc
+            except ProviderTimeout as exc:
+                detail = f"Provider {self.provider!r} had not answered whole after {timeout_s:g} s."
+                raise ProviderTimeout(detail=detail) from exc
+            await in_thread(file.write, held)
+
+    async def excerpt(self, *, limit_bytes: int, timeout_s: float) -> bytes:
+        """The body of an error up to a limit, or as much of it as comes: its status says the rest."""
+        body = b""
+        with contextlib.suppress(ProviderTimeout, StreamInterrupted):
+            while len(body) < limit_bytes and (piece := await self.piece(timeout_s)):
+                body += piece
+        return body[:limit_bytes]
+
+    async def settle(self) -> None:
+        """Read the rest of a body that has said all it has to; one that does not end is left to `close`."""
+        with contextlib.suppress(ProviderTimeout, StreamInterrupted):
+            while await self.piece(SETTLE_S):
+                pass
+
+    async def close(self) -> None:
+        """Let go of the connection: back to the pool after the end of the body, closed before it."""
+        await self._stream.aclose()
+        await self._pieces.aclose()
+
+    def _expect_at_most(self, limit_bytes: int, size: int) -> None:
+        if size > limit_bytes:
+            raise ProviderBadResponse(detail=f"Provider {self.provider!r} answered with more than {limit_bytes} bytes.")
