@@ -3,7 +3,7 @@ another gateway, a process of its own that draws with a local model."""
 
 import pytest
 
-from pluggably.adapters.providers.openai import OpenAIProvider
+from pluggably.adapters.providers.openai.provider import OpenAIProvider
 from pluggably.domain.generation import Progress
 
 from ..integration.providers.image_answers import asked_of, drawing

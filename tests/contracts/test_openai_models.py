@@ -1,6 +1,6 @@
 import pytest
 
-from pluggably.adapters.providers.openai import OpenAIProvider
+from pluggably.adapters.providers.openai.provider import OpenAIProvider
 
 from .model_source import ModelSourceContract
 

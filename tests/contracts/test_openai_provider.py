@@ -49,7 +49,7 @@ def llama_server(demo_gguf):
 class TestAgainstLlamaCpp(GeneratorContract):
     @pytest.fixture
     async def generator(self, llama_server):
-        from pluggably.adapters.providers.openai import OpenAIProvider
+        from pluggably.adapters.providers.openai.provider import OpenAIProvider
 
         address, key = llama_server
         provider = OpenAIProvider(name="stub", base_url=f"{address}/v1", api_key=key, models=["gpt-test"])

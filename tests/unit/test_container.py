@@ -6,7 +6,7 @@ from dependency_injector import providers
 from pluggably.adapters.memory.artifacts import MemoryArtifactIndex
 from pluggably.adapters.memory.jobs import MemoryJobStore
 from pluggably.adapters.memory.sessions import MemorySessionStore
-from pluggably.adapters.providers.openai import OpenAIProvider
+from pluggably.adapters.providers.openai.provider import OpenAIProvider
 from pluggably.adapters.sessions.store import EventSessionStore
 from pluggably.domain.retention import RetentionPolicy
 from pluggably.entrypoints.container import Container

@@ -1,1 +1,1 @@
-"""Remote services that generate, one file each."""
+"""Remote services that generate: a file or a folder each, over one transport."""

@@ -4,6 +4,6 @@ from collections.abc import Mapping
 from typing import Final
 
 KINDS: Final[Mapping[str, str]] = {
-    "openai": "pluggably.adapters.providers.openai:OpenAIProvider",
+    "openai": "pluggably.adapters.providers.openai.provider:OpenAIProvider",
 }
 """Dotted paths, `module:class`, by the `kind` of a `[[providers]]` entry."""

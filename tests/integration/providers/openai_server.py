@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from attrs import define, field
 
-from pluggably.adapters.providers.openai import OpenAIProvider
+from pluggably.adapters.providers.openai.provider import OpenAIProvider
 
 COUNTING = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from pluggably.adapters.artifacts.egress import GuardedEgress
-from pluggably.adapters.providers.picture_files import BASE64_LIMIT_BYTES, PICTURE_LIMIT_BYTES
+from pluggably.adapters.providers.pictures.files import BASE64_LIMIT_BYTES, PICTURE_LIMIT_BYTES
 from pluggably.domain import errors
 from pluggably.domain.generation import Progress, Started
 

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from pluggably.adapters.providers.deadlines import Deadlines
+from pluggably.adapters.providers.transport.deadlines import Deadlines
 
 
 @pytest.fixture

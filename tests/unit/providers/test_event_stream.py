@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pluggably.adapters.providers.event_stream import EventStream, EventTooLarge
+from pluggably.adapters.providers.transport.event_stream import EventStream, EventTooLarge
 
 LINE = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=8).map(str.encode)
 

@@ -1,7 +1,7 @@
 import pytest
 
-from pluggably.adapters.providers.image_sizes import ImageSizes, named_sizes
-from pluggably.adapters.providers.openai_image_kinds import kind_of
+from pluggably.adapters.providers.openai.image_kinds import kind_of
+from pluggably.adapters.providers.pictures.sizes import ImageSizes, named_sizes
 from pluggably.domain.errors import InvalidRequest
 from pluggably.domain.parameters import ImageParameters
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pluggably.adapters.providers.openai_errors import retry_after_s, to_error
+from pluggably.adapters.providers.openai.errors import retry_after_s, to_error
 from pluggably.domain import errors
 
 

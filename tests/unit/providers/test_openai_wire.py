@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from attrs import evolve
 
-from pluggably.adapters.providers.openai_wire import StreamedAnswer, from_wire, to_wire
+from pluggably.adapters.providers.openai.chat_wire import StreamedAnswer, from_wire, to_wire
 from pluggably.domain import errors
 from pluggably.domain.generation import (
     FinishReason,

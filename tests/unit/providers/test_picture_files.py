@@ -2,7 +2,7 @@ import base64
 
 import pytest
 
-from pluggably.adapters.providers.picture_files import write_base64
+from pluggably.adapters.providers.pictures.files import write_base64
 from pluggably.domain.errors import ProviderBadResponse
 
 PIECE = 2**20

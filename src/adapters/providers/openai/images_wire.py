@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
-from ...domain.errors import GatewayError, InvalidRequest, ProviderBadResponse, ProviderError
-from ...domain.generation import GenerationRequest, Usage
-from ...domain.parameters import ImageParameters, given
-from .openai_errors import ErrorObject, from_object
-from .openai_image_kinds import SIZE, ImageKind
+from ....domain.errors import GatewayError, InvalidRequest, ProviderBadResponse, ProviderError
+from ....domain.generation import GenerationRequest, Usage
+from ....domain.parameters import ImageParameters, given
+from .errors import ErrorObject, from_object
+from .image_kinds import SIZE, ImageKind
 
 STEPS: Final = 4
 """OpenAI shows three partial images at most; with the whole one these are the steps of its work."""

@@ -6,17 +6,17 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import ClassVar
 
-from ...application.artifact_ports import Egress
-from ...domain.errors import StateTokenRefused
-from ...domain.generation import BackendState, GenerationEvent, GenerationRequest
-from ...domain.model import Modality, Model
-from .image_sizes import named_sizes
-from .openai_chat import OpenAIChat
-from .openai_image_kinds import KNOWN, WIRE_NAMES
-from .openai_images import OpenAIImages
-from .openai_models import BEYOND_OPENAI, OpenAIModels
-from .picture_urls import PictureUrls
-from .upstream import Limits, Upstream
+from ....application.artifact_ports import Egress
+from ....domain.errors import StateTokenRefused
+from ....domain.generation import BackendState, GenerationEvent, GenerationRequest
+from ....domain.model import Modality, Model
+from ..pictures.sizes import named_sizes
+from ..pictures.urls import PictureUrls
+from ..transport.upstream import Limits, Upstream
+from .chat import OpenAIChat
+from .image_kinds import KNOWN, WIRE_NAMES
+from .images import OpenAIImages
+from .models import BEYOND_OPENAI, OpenAIModels
 
 
 class OpenAIProvider:

@@ -9,13 +9,13 @@ no tokens they are estimated, pictures left out.
 from collections.abc import AsyncGenerator, Mapping
 from typing import Final
 
-from ...domain.errors import ProviderTimeout, StreamInterrupted
-from ...domain.generation import GenerationEvent, GenerationRequest, Started
-from .event_stream import EventStream
-from .openai_replies import expect_events, expect_success, fed
-from .openai_wire import StreamedAnswer, from_wire, to_wire
-from .reply import Reply
-from .upstream import Upstream
+from ....domain.errors import ProviderTimeout, StreamInterrupted
+from ....domain.generation import GenerationEvent, GenerationRequest, Started
+from ..transport.event_stream import EventStream
+from ..transport.reply import Reply
+from ..transport.upstream import Upstream
+from .chat_wire import StreamedAnswer, from_wire, to_wire
+from .replies import expect_events, expect_success, fed
 
 ANSWER_LIMIT_BYTES: Final = 32 * 1024 * 1024
 

@@ -6,10 +6,10 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from ...domain.model import Modality, Model
-from ...domain.parameters import TEXT_PARAMETERS
-from .image_sizes import ImageSizes
-from .openai_image_kinds import KNOWN, WITH_IMAGES, ImageKind, kind_of
+from ....domain.model import Modality, Model
+from ....domain.parameters import TEXT_PARAMETERS
+from ..pictures.sizes import ImageSizes
+from .image_kinds import KNOWN, WITH_IMAGES, ImageKind, kind_of
 
 BEYOND_OPENAI: Final = frozenset({"top_k", "min_p", "repetition_penalty"})
 """The text parameters that OpenAI does not have; many compatible servers do."""

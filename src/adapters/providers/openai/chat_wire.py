@@ -9,8 +9,8 @@ from typing import Any, Final
 import msgspec
 from attrs import define, field
 
-from ...domain.errors import GatewayError, ProviderBadResponse, ProviderError, StreamInterrupted
-from ...domain.generation import (
+from ....domain.errors import GatewayError, ProviderBadResponse, ProviderError, StreamInterrupted
+from ....domain.generation import (
     ArtifactPart,
     Completed,
     FinishReason,
@@ -26,8 +26,8 @@ from ...domain.generation import (
     ToolResultPart,
     Usage,
 )
-from ...domain.parameters import given
-from .openai_errors import ErrorObject, from_object
+from ....domain.parameters import given
+from .errors import ErrorObject, from_object
 
 DONE: Final = b"[DONE]"
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from .image_sizes import ImageSizes
+from ..pictures.sizes import ImageSizes
 from .masks import INSTALLED
 
 SIZE: Final = frozenset({"width", "height"})

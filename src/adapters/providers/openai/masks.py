@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from ...domain.errors import GatewayError, InvalidRequest
+from ....domain.errors import GatewayError, InvalidRequest
 
 INSTALLED: Final = find_spec("PIL") is not None
 """Whether masks can be made at all: Pillow comes with `pip install 'pluggably[local]'`."""

@@ -12,8 +12,8 @@ from typing import Final
 import httpx
 from attrs import frozen
 
-from ..disk_errors import disk_errors
-from ..workspace import in_thread
+from ...disk_errors import disk_errors
+from ...workspace import in_thread
 
 PIECE_BYTES: Final = 2**18
 

@@ -19,7 +19,7 @@ import httpx
 from attrs import frozen
 from httpx_aiohttp import AiohttpTransport
 
-from ...domain.errors import ProviderBadResponse, ProviderTimeout, ProviderUnreachable
+from ....domain.errors import ProviderBadResponse, ProviderTimeout, ProviderUnreachable
 from .deadlines import Deadlines
 from .form import Form
 from .reply import Reply

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from ...domain.errors import PictureInvalid, ProviderBadResponse
-from ...domain.generation import OutputFile
-from ..disk_errors import disk_errors
-from ..picture_headers import read_header
+from ....domain.errors import PictureInvalid, ProviderBadResponse
+from ....domain.generation import OutputFile
+from ...disk_errors import disk_errors
+from ...picture_headers import read_header
 
 PICTURE_LIMIT_BYTES: Final = 64 * 2**20
 """The largest picture that is taken: larger than a PNG of 3840 × 2160 pixels whatever it shows."""

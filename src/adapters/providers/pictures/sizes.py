@@ -5,8 +5,8 @@ from typing import Final
 
 from attrs import frozen
 
-from ...domain.errors import InvalidRequest
-from ...domain.parameters import ImageParameters
+from ....domain.errors import InvalidRequest
+from ....domain.parameters import ImageParameters
 
 NAME: Final = re.compile(r"[1-9]\d*x[1-9]\d*")
 

@@ -12,9 +12,9 @@ from typing import Final
 import httpx
 import msgspec
 
-from ...domain import errors
-from ...domain.errors import GatewayError, Violation
-from ...domain.parameters import IMAGE_PARAMETERS, TEXT_PARAMETERS
+from ....domain import errors
+from ....domain.errors import GatewayError, Violation
+from ....domain.parameters import IMAGE_PARAMETERS, TEXT_PARAMETERS
 
 BY_CODE: Final[Mapping[str, type[GatewayError]]] = {
     "context_length_exceeded": errors.ContextLengthExceeded,

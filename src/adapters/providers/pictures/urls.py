@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 from attrs import frozen
 
-from ...application.artifact_ports import Egress
-from ...domain.errors import ArtifactTooLarge, ProviderBadResponse, UrlNotAllowed, UrlUnavailable
-from .picture_files import PICTURE_LIMIT_BYTES
-from .upstream import Upstream
+from ....application.artifact_ports import Egress
+from ....domain.errors import ArtifactTooLarge, ProviderBadResponse, UrlNotAllowed, UrlUnavailable
+from ..transport.upstream import Upstream
+from .files import PICTURE_LIMIT_BYTES
 
 
 @frozen

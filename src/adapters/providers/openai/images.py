@@ -14,9 +14,9 @@ from typing import Final
 
 import msgspec
 
-from ...domain.artifact import PICTURES
-from ...domain.errors import GatewayError, InvalidRequest
-from ...domain.generation import (
+from ....domain.artifact import PICTURES
+from ....domain.errors import GatewayError, InvalidRequest
+from ....domain.generation import (
     Completed,
     FinishReason,
     GenerationEvent,
@@ -27,13 +27,16 @@ from ...domain.generation import (
     TextDelta,
     TextPart,
 )
-from ...domain.parameters import ImageParameters
-from ..workspace import in_thread
-from .event_stream import EventStream
-from .form import Form, FormFile
-from .masks import make_transparent
-from .openai_image_kinds import ImageKind
-from .openai_images_wire import (
+from ....domain.parameters import ImageParameters
+from ...workspace import in_thread
+from ..pictures.files import BASE64_LIMIT_BYTES, picture_in
+from ..pictures.urls import PictureUrls
+from ..transport.event_stream import EventStream
+from ..transport.form import Form, FormFile
+from ..transport.reply import Reply
+from ..transport.upstream import Upstream
+from .image_kinds import ImageKind
+from .images_wire import (
     STEPS,
     WireUsage,
     count_of,
@@ -43,12 +46,9 @@ from .openai_images_wire import (
     prompt_of,
     to_fields,
 )
-from .openai_pictures import StreamedPictures, unpacked
-from .openai_replies import expect_events, expect_success, fed
-from .picture_files import BASE64_LIMIT_BYTES, picture_in
-from .picture_urls import PictureUrls
-from .reply import Reply
-from .upstream import Upstream
+from .masks import make_transparent
+from .pictures import StreamedPictures, unpacked
+from .replies import expect_events, expect_success, fed
 
 _BESIDES_BYTES: Final = 2**20
 """What an answer may have besides its pictures."""

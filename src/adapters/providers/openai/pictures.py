@@ -10,11 +10,13 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from ...domain.errors import StreamInterrupted
-from ...domain.generation import GenerationRequest, Progress
-from ...domain.parameters import ImageParameters
-from ..disk_errors import disk_errors
-from .openai_images_wire import (
+from ....domain.errors import StreamInterrupted
+from ....domain.generation import GenerationRequest, Progress
+from ....domain.parameters import ImageParameters
+from ...disk_errors import disk_errors
+from ..pictures.files import decoded_png, write_base64
+from .chat_wire import DONE
+from .images_wire import (
     PARTIAL,
     STEPS,
     WHOLE,
@@ -26,8 +28,6 @@ from .openai_images_wire import (
     read_answer,
     read_event,
 )
-from .openai_wire import DONE
-from .picture_files import decoded_png, write_base64
 
 _LONGEST_PROMPT: Final = 32_000
 

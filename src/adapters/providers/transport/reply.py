@@ -9,9 +9,9 @@ from typing import Final, cast
 import aiohttp
 import httpx
 
-from ...domain.errors import ProviderBadResponse, ProviderTimeout, StreamInterrupted
-from ..disk_errors import disk_errors
-from ..workspace import in_thread
+from ....domain.errors import ProviderBadResponse, ProviderTimeout, StreamInterrupted
+from ...disk_errors import disk_errors
+from ...workspace import in_thread
 from .deadlines import Deadlines
 
 SETTLE_S: Final = 0.25

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from ...domain.errors import ProviderBadResponse
-from .event_stream import EventStream, EventTooLarge
-from .openai_errors import error_object, from_object, to_error
-from .reply import Reply
+from ....domain.errors import ProviderBadResponse
+from ..transport.event_stream import EventStream, EventTooLarge
+from ..transport.reply import Reply
+from .errors import error_object, from_object, to_error
 
 ERROR_LIMIT_BYTES: Final = 64 * 1024
 

@@ -1,0 +1,1 @@
+"""OpenAI's API, which many servers speak: chat completions and images."""

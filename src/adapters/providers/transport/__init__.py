@@ -1,0 +1,1 @@
+"""HTTP to providers: connections, deadlines, streams of events, forms."""
