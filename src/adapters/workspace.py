@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 async def in_thread(work: Callable[..., T], *args: object) -> T:
     """Run blocking work in a thread; when cancelled, wait for it, so that nothing it uses is taken from under it."""
-    running = asyncio.ensure_future(asyncio.to_thread(work, *args))
+    running = asyncio.get_running_loop().run_in_executor(None, work, *args)
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
@@ -41,7 +41,6 @@ async def workspace(folder: Path) -> AsyncIterator[Path]:
     Raises:
         OSError: `folder` cannot be written to.
     """
-    await in_thread(_sweep, folder)
     place = folder / f"{PREFIX}{uuid4().hex}"
     with ExitStack() as held:
         try:
@@ -52,6 +51,7 @@ async def workspace(folder: Path) -> AsyncIterator[Path]:
 
 
 def _open(place: Path, held: ExitStack) -> None:
+    _sweep(place.parent)
     place.mkdir(parents=True)
     lock = held.enter_context((place / _LOCK).open("wb"))
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
