@@ -98,7 +98,7 @@ class Generate:
             return events
 
         provenance = Provenance(actor=principal.id, method=principal.method, request_id=request_id)
-        async with self.turns.begin(session_id, provenance, decide, key_use) as turn:
+        async with running.only_answered(), self.turns.begin(session_id, provenance, decide, key_use) as turn:
             running.turn = turn
             async with running.files():
                 yield running
@@ -110,14 +110,15 @@ class Generate:
         model = await self._model(command.model, command, ())
         running = self._running(command, principal)
         self._prepare(running, model, (), Start())
-        async with running.files():
+        async with running.only_answered(), running.files():
             yield running
 
     async def _delivered(
         self, recalled: RecalledGeneration, command: GenerateCommand, principal: Principal
     ) -> RecalledGeneration:
         """The first answer with its files as this request wants them: links of the first one may have expired."""
-        files = await self.media.delivered(recalled.generation.result, principal, command.delivery)
+        kept = await self.media.kept(recalled.generation.result, principal)
+        files = await self.media.delivered(kept, command.delivery)
         return RecalledGeneration(evolve(recalled.generation, files=files))
 
     def _running(self, command: GenerateCommand, principal: Principal) -> RunningGeneration:

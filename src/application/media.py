@@ -9,7 +9,7 @@ from pathlib import Path
 from attrs import define, evolve
 
 from ..domain.access import Principal
-from ..domain.artifact import Delivery
+from ..domain.artifact import Artifact, Delivery
 from ..domain.generation import (
     ArtifactPart,
     Completed,
@@ -17,7 +17,6 @@ from ..domain.generation import (
     GenerationRequest,
     ImagePart,
     Message,
-    OutputFile,
     Part,
 )
 from ..domain.model import Modality
@@ -25,6 +24,7 @@ from .artifact_links import ArtifactLinks, Inline
 from .artifact_ports import Workspaces
 from .artifacts import Artifacts
 from .input_files import InputFiles
+from .turns import to_its_end
 
 
 @define(kw_only=True)
@@ -60,17 +60,41 @@ class Media:
             workspace = await stack.enter_async_context(self.workspaces.open())
             yield evolve(request, files=tuple(files), workspace=str(workspace))
 
-    async def kept(
+    async def keep(
         self, result: Completed, principal: Principal, *, session_id: str | None, generation_id: str
-    ) -> Completed:
-        """The result with its files kept, as parts of its output."""
-        parts = [await self._kept(file, principal, session_id, generation_id) for file in result.files]
-        return evolve(result, output=(*result.output, *parts), files=())
+    ) -> tuple[Artifact, ...]:
+        """Keep the files of a result: all of them or, if one cannot be kept or the caller is cancelled, none."""
+        kept: list[Artifact] = []
 
-    async def delivered(self, result: Completed, principal: Principal, delivery: Delivery) -> tuple[FileDelivery, ...]:
-        """How the client gets each file of a result, in their order."""
-        files = [part for part in result.output if isinstance(part, ArtifactPart)]
-        return tuple([await self._delivered(part, principal, delivery) for part in files])
+        async def keep_each() -> None:
+            for file in result.files:
+                kept.append(
+                    await self.artifacts.keep(file, principal, session_id=session_id, generation_id=generation_id)
+                )
+
+        try:
+            await to_its_end(keep_each())
+        except BaseException:
+            await self.discard(kept)
+            raise
+        return tuple(kept)
+
+    async def discard(self, kept: Sequence[Artifact]) -> None:
+        """Delete what was kept for an answer that there is not, as far as it can be done now."""
+        await to_its_end(self.artifacts.discard(kept))
+
+    async def kept(self, result: Completed, principal: Principal) -> tuple[Artifact, ...]:
+        """The files that a stored result has.
+
+        Raises:
+            NotFound: one of them was deleted meanwhile.
+        """
+        parts = [part for part in result.output if isinstance(part, ArtifactPart)]
+        return tuple([await self.artifacts.get(part.artifact_id, principal) for part in parts])
+
+    async def delivered(self, kept: Sequence[Artifact], delivery: Delivery) -> tuple[FileDelivery, ...]:
+        """How the client gets each file."""
+        return tuple([await self._delivered(artifact, delivery) for artifact in kept])
 
     async def shown(self, messages: Sequence[Message], principal: Principal) -> tuple[Message, ...]:
         """The messages for a model that sees, with the kept pictures in them as `data:` URLs."""
@@ -94,15 +118,8 @@ class Media:
             case _:
                 return part
 
-    async def _kept(
-        self, file: OutputFile, principal: Principal, session_id: str | None, generation_id: str
-    ) -> ArtifactPart:
-        kept = await self.artifacts.keep(file, principal, session_id=session_id, generation_id=generation_id)
-        return kept.as_part()
-
-    async def _delivered(self, part: ArtifactPart, principal: Principal, delivery: Delivery) -> FileDelivery:
-        artifact = await self.artifacts.get(part.artifact_id, principal)
-        given = await self.links.deliver(artifact, delivery)
+    async def _delivered(self, artifact: Artifact, delivery: Delivery) -> FileDelivery:
+        part, given = artifact.as_part(), await self.links.deliver(artifact, delivery)
         if isinstance(given, Inline):
             return FileDelivery(part=part, facts=artifact.facts, data=given.data)
         return FileDelivery(part=part, facts=artifact.facts, url=given.url, expires_at=given.expires_at)
