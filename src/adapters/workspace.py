@@ -17,7 +17,7 @@ from uuid import uuid4
 
 PREFIX = ".work-"
 
-_LOCK = "lock"
+_LOCK, _FILES = "lock", "files"
 _UNLOCKED_FOR_S = 60  # a folder younger than this may be about to be locked
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ async def in_thread(work: Callable[..., T], *args: object) -> T:
 
 @asynccontextmanager
 async def workspace(folder: Path) -> AsyncIterator[Path]:
-    """A new empty folder in `folder`, which is made if it is not there; removed at the end.
+    """A new empty folder somewhere in `folder`, which is made if it is not there; removed at the end.
 
     Raises:
         OSError: `folder` cannot be written to.
@@ -44,17 +44,23 @@ async def workspace(folder: Path) -> AsyncIterator[Path]:
     place = folder / f"{PREFIX}{uuid4().hex}"
     with ExitStack() as held:
         try:
-            await in_thread(_open, place, held)
-            yield place
+            yield await in_thread(_open, place, held)
         finally:
-            await in_thread(shutil.rmtree, place, True)  # what cannot be removed now is swept later
+            await in_thread(_remove, place, held)
 
 
-def _open(place: Path, held: ExitStack) -> None:
+def _open(place: Path, held: ExitStack) -> Path:
     _sweep(place.parent)
-    place.mkdir(parents=True)
+    files = place / _FILES
+    files.mkdir(parents=True)
     lock = held.enter_context((place / _LOCK).open("wb"))
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return files
+
+
+def _remove(place: Path, held: ExitStack) -> None:
+    with held:  # closed here: the disk takes its time to forget a file that is still open
+        shutil.rmtree(place, ignore_errors=True)  # what cannot be removed now is swept later
 
 
 def _sweep(folder: Path) -> None:
