@@ -5,15 +5,14 @@ spaces in a value that several hosts share. To change keys, put a new one before
 once the last URL that it signed has expired. A key's id is the first eight digits of its secret's sha256.
 """
 
-import os
 import re
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
 
 from ...domain.errors import GatewayError
 from ...domain.signed_url import UrlKey
+from ..key_file import write_once
 
 _KEY_BYTES = 32
 _SECRET = re.compile(rf"[0-9a-fA-F]{{{2 * _KEY_BYTES}}}")
@@ -27,8 +26,7 @@ def url_keys_in(path: Path) -> tuple[UrlKey, ...]:
     """
     try:
         if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write_once(path, f"{token_hex(_KEY_BYTES)}\n")
+            write_once(path, f"{token_hex(_KEY_BYTES)}\n".encode())
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as exc:
         raise GatewayError(
@@ -49,17 +47,3 @@ def url_keys_of(text: str) -> tuple[UrlKey, ...]:
             detail=f"A key of URLs must be {2 * _KEY_BYTES} hexadecimal digits: make one with `openssl rand -hex 32`."
         )
     return tuple(UrlKey(sha256(secret).hexdigest()[:8], secret) for secret in map(bytes.fromhex, secrets))
-
-
-def _write_once(path: Path, content: str) -> None:
-    """Write the file whole and durably, unless another process was first."""
-    partial = path.with_name(f"{path.name}.{token_hex(8)}")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        with suppress(FileExistsError):
-            path.hardlink_to(partial)
-    finally:
-        partial.unlink()

@@ -8,10 +8,8 @@ while exports under the first are still to be checked; keep the old public key f
 
 import os
 import re
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from secrets import token_hex
 from threading import Lock
 
 from cryptography.exceptions import InvalidSignature
@@ -19,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from ...application.audit import PublicKey
 from ...domain.errors import GatewayError
+from ..key_file import write_once
 
 _KEY_BYTES = 32
 
@@ -78,30 +77,10 @@ def is_signed(message: bytes, signature: bytes, public: bytes) -> bool:
 def _seed(path: Path) -> bytes:
     try:
         if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write_once(path, os.urandom(_KEY_BYTES))
+            write_once(path, os.urandom(_KEY_BYTES))
         seed = path.read_bytes()
     except OSError as exc:
         raise GatewayError(detail="The signing key cannot be read or made: see to the data folder.") from exc
     if len(seed) != _KEY_BYTES:
         raise GatewayError(detail="The signing key is not whole: restore signing.key.")
     return seed
-
-
-def _write_once(path: Path, content: bytes) -> None:
-    """Write the file whole and durably, unless another process was first."""
-    partial = path.with_name(f"{path.name}.{token_hex(8)}")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        with suppress(FileExistsError):
-            path.hardlink_to(partial)
-    finally:
-        partial.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
