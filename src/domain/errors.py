@@ -47,6 +47,7 @@ GatewayError
     ├── ProviderTimeout
     ├── ProviderBadResponse
     ├── StreamInterrupted
+    ├── RunnerBadOutput
     ├── RunnerCrashed
     └── RunnerOutOfMemory
 
@@ -403,6 +404,13 @@ class StreamInterrupted(GenerationFailed):
     code = "stream_interrupted"
     retryable = False
     falls_back = False
+
+
+class RunnerBadOutput(GenerationFailed):
+    """What the local model made is nothing that anybody could use; another seed may help."""
+
+    code = "runner_bad_output"
+    source = "runner"
 
 
 class RunnerCrashed(GenerationFailed):
