@@ -11,8 +11,9 @@ from ..domain import session as rules
 from ..domain.access import Principal
 from ..domain.crossing import begins_with_a_picture, brief, retold
 from ..domain.errors import InvalidRequest
-from ..domain.generation import ArtifactPart, Message, Role, text_message
-from ..domain.model import Modality, Model
+from ..domain.generation import Message, Role, text_message
+from ..domain.idempotency import KeyUse
+from ..domain.model import Model
 from ..domain.parameters import ImageParameters, TextParameters, given
 from ..domain.session import AUTO, HeldState, Session, SessionEvent
 from .catalog import Catalog, require_honoured
@@ -52,32 +53,42 @@ class Generate:
         Raises:
             Rejected, NotFound, Conflict: the request cannot be served; nothing was generated.
         """
-        if command.modality is not Modality.TEXT or _names_files(command.messages):
-            session_id = command.session_id
-            messages = await self.media.taken_in(command.messages, command.modality, principal, session_id)
-            command = evolve(command, messages=messages)
-        if command.session_id is None and command.state_token is None:
-            async with self._alone(command, principal) as alone:
-                yield alone
-            return
         wanted = await self._wanted_state(command, principal)
         if isinstance(wanted, HeldState):
             command = evolve(command, session_id=wanted.session_id)
-        session_id, key_use = command.session_id or "", None
+        if command.session_id is None:
+            async with self._alone(command, principal) as alone:
+                yield alone
+            return
+        key_use = None
         if command.idempotency:
+            session_id = command.session_id
             recalled = await recall(self.turns.store, self.states, principal, command.idempotency, session_id)
             if isinstance(recalled, RecalledGeneration):
                 yield await self._delivered(recalled, command, principal)
                 return
             key_use = recalled
-        running = self._running(command, principal)
+        provenance = Provenance(actor=principal.id, method=principal.method, request_id=request_id)
+        async with self._as_turn(command, principal, wanted, provenance, key_use) as running:
+            yield running
+
+    @asynccontextmanager
+    async def _as_turn(
+        self,
+        command: GenerateCommand,
+        principal: Principal,
+        wanted: HeldState | str | None,
+        provenance: Provenance,
+        key_use: KeyUse | None,
+    ) -> AsyncIterator[RunningGeneration]:
+        running, session_id = self._running(command, principal), command.session_id or ""
 
         async def decide(session: Session) -> Sequence[SessionEvent]:
             rules.expect_version(session, command.session_version)
             selector = command.model or selector_of(wanted) or session.defaults.get(command.modality)
             after = wanted.turn if isinstance(wanted, HeldState) else None
-            context = await _context(session, command.messages, after)
-            model = await self._model(selector, command, context)
+            context = await _context(session, taken.messages, after)
+            model = await self._model(selector, running.command, context)
             start = await self.states.start(session, wanted, model, self.clock())
             self._prepare(running, model, context, start)
             events = rules.request_turn(
@@ -85,7 +96,7 @@ class Generate:
                 generation_id=running.id,
                 modality=command.modality,
                 model=model.id,
-                messages=command.messages,
+                messages=taken.messages,
                 parameters=given(command.parameters),
                 metadata=command.metadata,
                 at=running.created_at,
@@ -95,23 +106,27 @@ class Generate:
             if start.fell_back and start.state_of:
                 begun = reduce(rules.apply, events, session)
                 events += rules.fall_back(begun, state_of=start.state_of, code=start.fell_back, at=running.created_at)
+            taken.named_by_a_turn = True  # or may be, from here on
             return events
 
-        provenance = Provenance(actor=principal.id, method=principal.method, request_id=request_id)
-        async with running.only_answered(), self.turns.begin(session_id, provenance, decide, key_use) as turn:
-            running.turn = turn
-            async with running.files():
-                yield running
+        async with self.media.taken_in(command.messages, command.modality, principal, session_id) as taken:
+            running.command = evolve(command, messages=taken.messages)
+            async with running.only_answered(), self.turns.begin(session_id, provenance, decide, key_use) as turn:
+                running.turn = turn
+                async with running.files():
+                    yield running
 
     @asynccontextmanager
     async def _alone(self, command: GenerateCommand, principal: Principal) -> AsyncIterator[RunningGeneration]:
         if command.idempotency:
             raise InvalidRequest.at("/headers/Idempotency-Key", "needs a session_id: only turns are answered again")
-        model = await self._model(command.model, command, ())
-        running = self._running(command, principal)
-        self._prepare(running, model, (), Start())
-        async with running.only_answered(), running.files():
-            yield running
+        async with self.media.taken_in(command.messages, command.modality, principal, None) as taken:
+            command = evolve(command, messages=taken.messages)
+            model = await self._model(command.model, command, ())
+            running = self._running(command, principal)
+            self._prepare(running, model, (), Start())
+            async with running.only_answered(), running.files():
+                yield running
 
     async def _delivered(
         self, recalled: RecalledGeneration, command: GenerateCommand, principal: Principal
@@ -153,10 +168,6 @@ class Generate:
         if command.state_token in (None, AUTO):
             return command.state_token
         return await self.states.find(command.state_token, principal, command.session_id)
-
-
-def _names_files(messages: Sequence[Message]) -> bool:
-    return any(isinstance(part, ArtifactPart) for message in messages for part in message.parts)
 
 
 async def _context(session: Session, messages: tuple[Message, ...], after: int | None) -> tuple[Message, ...]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from ..domain.access import Principal
 from ..domain.artifact import Artifact, Delivery
@@ -27,6 +27,15 @@ from .input_files import InputFiles
 from .turns import to_its_end
 
 
+@define
+class TakenIn:
+    """What a request shows: its messages as they are stored, and the files that were kept for it."""
+
+    messages: tuple[Message, ...]
+    kept: list[Artifact] = field(factory=list)
+    named_by_a_turn: bool = False
+
+
 @define(kw_only=True)
 class Media:
     """What generations do with files."""
@@ -36,19 +45,30 @@ class Media:
     inputs: InputFiles
     workspaces: Workspaces
 
+    @asynccontextmanager
     async def taken_in(
         self, messages: Sequence[Message], modality: Modality, principal: Principal, session_id: str | None
-    ) -> tuple[Message, ...]:
+    ) -> AsyncIterator["TakenIn"]:
         """The messages as they are stored: what is known of each file that they name stands in them.
 
         For models that make pictures or meshes, pictures that they show by a URL are kept, so that the session has them
-        for good; text models are shown the URL itself.
+        for good; unless a turn has come to name them, they are deleted when the context is left. Text models are shown
+        the URL itself.
 
         Raises:
             NotFound, UrlNotAllowed, UrlUnavailable: as they say.
             UnsupportedMediaType, PictureInvalid, ArtifactTooLarge: it is no picture that is accepted.
         """
-        return tuple([await self._taken_in(message, modality, principal, session_id) for message in messages])
+        taken = TakenIn(tuple(messages))
+        try:
+            if any(isinstance(part, ImagePart | ArtifactPart) for message in messages for part in message.parts):
+                taken.messages = tuple(
+                    [await self._taken_in(it, modality, principal, session_id, taken.kept) for it in messages]
+                )
+            yield taken
+        finally:
+            if taken.kept and not taken.named_by_a_turn:
+                await self.discard(taken.kept)
 
     @asynccontextmanager
     async def at_work(
@@ -101,18 +121,28 @@ class Media:
         return tuple([await self._shown(message, principal) for message in messages])
 
     async def _taken_in(
-        self, message: Message, modality: Modality, principal: Principal, session_id: str | None
+        self,
+        message: Message,
+        modality: Modality,
+        principal: Principal,
+        session_id: str | None,
+        kept: list[Artifact],
     ) -> Message:
-        if not any(isinstance(part, ImagePart | ArtifactPart) for part in message.parts):
-            return message
-        parts = [await self._known(part, modality, principal, session_id) for part in message.parts]
+        parts = [await self._known(part, modality, principal, session_id, kept) for part in message.parts]
         return evolve(message, parts=tuple(parts))
 
-    async def _known(self, part: Part, modality: Modality, principal: Principal, session_id: str | None) -> Part:
+    async def _known(
+        self, part: Part, modality: Modality, principal: Principal, session_id: str | None, kept: list[Artifact]
+    ) -> Part:
         match part:
             case ImagePart() if modality is not Modality.TEXT:
                 async with self.inputs.open(part, principal) as file:
-                    return (await self.artifacts.take_in(file, principal, session_id=session_id)).as_part()
+
+                    async def take_in() -> None:
+                        kept.append(await self.artifacts.take_in(file, principal, session_id=session_id))
+
+                    await to_its_end(take_in())
+                return kept[-1].as_part()
             case ArtifactPart():
                 return (await self.artifacts.get(part.artifact_id, principal)).as_part(part.use)
             case _:

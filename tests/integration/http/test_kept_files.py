@@ -1,6 +1,7 @@
-"""What was kept for an answer that there is not in the end is not kept; what may be in an answer is."""
+"""What was kept for an answer or a turn that there is not in the end goes again; what may be in one stays."""
 
 import asyncio
+import base64
 from datetime import timedelta
 
 import pytest
@@ -9,18 +10,21 @@ from pluggably.adapters.memory.artifacts import MemoryArtifactFiles
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.application.command import GenerateCommand
 from pluggably.domain.access import LOCAL_OPERATOR
-from pluggably.domain.errors import InsufficientStorage, StoreUnavailable
+from pluggably.domain.artifact import Origin
+from pluggably.domain.errors import InsufficientStorage, RunnerCrashed, StoreUnavailable
 from pluggably.domain.generation import Role, text_message
 from pluggably.domain.model import Modality
 from pluggably.domain.parameters import ImageParameters
 from pluggably.domain.session import TurnCompleted
-from tests.artifact_world import ArtifactWorld
+from tests.artifact_world import PNG, ArtifactWorld
 
 from .studio import Studio
 from .world import client_of
 
 IMAGE = "/v1/generations/image"
 A_DAY = timedelta(days=1)
+_DATA = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+A_PICTURE = [{"role": "user", "content": [{"type": "text", "text": "A hat"}, {"type": "image", "url": _DATA}]}]
 
 
 class Files(MemoryArtifactFiles):
@@ -71,9 +75,13 @@ class Kept(ArtifactWorld):
         super().__init__(folder, keep_for=A_DAY)
         self.files = self.artifacts.files = self.links.files = Files()
 
+    async def origins(self) -> list[Origin]:
+        """Where the artifacts came from that there are."""
+        return sorted(it.origin for it in await self.index.due(self.now + 2 * A_DAY, 100))
+
     async def is_empty(self) -> bool:
         """Whether nothing is kept, nor any content left for the cleanup to find."""
-        return not (await self.index.due(self.now + 2 * A_DAY, 100) or await self.index.unneeded())
+        return not (await self.origins() or await self.index.unneeded())
 
 
 @pytest.fixture
@@ -169,3 +177,46 @@ async def test_a_client_that_leaves_while_files_are_kept_leaves_none_behind(http
     assert studio.kept.left_in_work() == []
     if session_id:
         assert (await the_turn(http, session_id))["status"] == "cancelled"
+
+
+async def test_a_picture_that_is_shown_without_a_session_is_kept_for_as_long_as_it_is_looked_at(http, studio):
+    assert await asked(http, input=A_PICTURE) == 200
+    assert await studio.kept.origins() == [Origin.GENERATED]
+
+
+async def test_a_turn_that_is_refused_leaves_none_of_its_pictures(http, studio):
+    session_id = await opened(http)
+    await http.post(f"/v1/sessions/{session_id}/close")
+    assert await asked(http, input=A_PICTURE, session_id=session_id) == 409
+    assert await asked(http, input=A_PICTURE, session_id="ses_of_nobody") == 404
+    assert await studio.kept.is_empty()
+
+
+async def test_when_one_of_several_pictures_is_none_the_others_go(http, studio):
+    (message,) = A_PICTURE
+    nonsense = {"type": "image", "url": "data:image/png;base64,AAAA"}
+    said = [{"role": "user", "content": [*message["content"], nonsense]}]
+    assert await asked(http, input=said, session_id=await opened(http)) == 400
+    assert await studio.kept.is_empty()
+
+
+async def test_a_turn_that_failed_keeps_the_pictures_that_it_shows(http, studio):
+    session_id, studio.studio.failure = await opened(http), RunnerCrashed()
+    assert await asked(http, input=A_PICTURE, session_id=session_id) == 502
+    shown = (await the_turn(http, session_id))["messages"][0]["content"][1]
+    assert (await http.get(f"/v1/artifacts/{shown['artifact_id']}")).status_code == 200
+
+
+async def test_the_pictures_of_a_request_that_is_sent_again_are_not_kept_again(http, studio):
+    body = {"input": A_PICTURE, "session_id": await opened(http)}
+    for _ in range(2):
+        assert (await http.post(IMAGE, json=body, headers={"Idempotency-Key": "k"})).status_code == 200
+    assert await studio.kept.origins() == [Origin.GENERATED, Origin.UPLOADED]
+
+
+async def test_a_picture_belongs_to_the_session_that_a_state_token_stands_for(http, studio):
+    session_id = await opened(http)
+    token = (await http.post(IMAGE, json={"input": "A hat", "session_id": session_id})).json()["state_token"]
+    assert await asked(http, input=A_PICTURE, state_token=token) == 200
+    await http.delete(f"/v1/sessions/{session_id}")
+    assert await studio.kept.is_empty()
