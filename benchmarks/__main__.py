@@ -26,6 +26,7 @@ PARTS = {
     "Turns of many sessions": ["benchmarks.turns"],
     "Reading long sessions and long lists": ["benchmarks.reading"],
     "The log of all events": ["benchmarks.audit"],
+    "Pictures through the gateway": ["benchmarks.images"],
     "Artifacts": ["benchmarks.artifacts"],
     "Overhead beside the peers": ["benchmarks.overhead"],
 }

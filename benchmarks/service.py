@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import perf_counter, sleep
 
@@ -44,19 +44,21 @@ class Running:
 
 
 @contextmanager
-def serving(models: Path, settings: str = "") -> Iterator[Running]:
-    """Run `pluggably serve` on a folder of models, without a log."""
+def serving(models: Path, settings: str = "", data: Path | None = None) -> Iterator[Running]:
+    """Run `pluggably serve` on a folder of models, without a log; its data are gone after it, or stay in `data`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder:
+    with ExitStack() as held:
+        folder = data or held.enter_context(tempfile.TemporaryDirectory())
         Path(folder, "pluggably.toml").write_text(
             f'data_dir = "{folder}"\n[server]\nport = {port}\naccess_log = false\n'
             f'[models]\nfolders = ["{models.resolve()}"]\n[logging]\nlevel = "warning"\n{settings}'
         )
         begun = perf_counter()
         command = [sys.executable, "-m", "pluggably.entrypoints.cli", "serve"]
-        with subprocess.Popen(command, cwd=folder, env=os.environ) as process:
+        path = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))  # adapters of benchmarks
+        with subprocess.Popen(command, cwd=folder, env=os.environ | {"PYTHONPATH": path}) as process:
             try:
                 url = f"http://127.0.0.1:{port}"
                 _wait_until_ready(url, process)

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 PREFIX = ".work-"
 
-_LOCK = "lock"
+_LOCK, _FILES = "lock", "files"
 _UNLOCKED_FOR_S = 60  # a folder younger than this may be about to be locked
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 async def in_thread(work: Callable[..., T], *args: object) -> T:
     """Run blocking work in a thread; when cancelled, wait for it, so that nothing it uses is taken from under it."""
-    running = asyncio.ensure_future(asyncio.to_thread(work, *args))
+    running = asyncio.get_running_loop().run_in_executor(None, work, *args)
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
@@ -36,25 +36,31 @@ async def in_thread(work: Callable[..., T], *args: object) -> T:
 
 @asynccontextmanager
 async def workspace(folder: Path) -> AsyncIterator[Path]:
-    """A new empty folder in `folder`, which is made if it is not there; removed at the end.
+    """A new empty folder somewhere in `folder`, which is made if it is not there; removed at the end.
 
     Raises:
         OSError: `folder` cannot be written to.
     """
-    await in_thread(_sweep, folder)
     place = folder / f"{PREFIX}{uuid4().hex}"
     with ExitStack() as held:
         try:
-            await in_thread(_open, place, held)
-            yield place
+            yield await in_thread(_open, place, held)
         finally:
-            await in_thread(shutil.rmtree, place, True)  # what cannot be removed now is swept later
+            await in_thread(_remove, place, held)
 
 
-def _open(place: Path, held: ExitStack) -> None:
-    place.mkdir(parents=True)
+def _open(place: Path, held: ExitStack) -> Path:
+    _sweep(place.parent)
+    files = place / _FILES
+    files.mkdir(parents=True)
     lock = held.enter_context((place / _LOCK).open("wb"))
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return files
+
+
+def _remove(place: Path, held: ExitStack) -> None:
+    with held:  # closed here: the disk takes its time to forget a file that is still open
+        shutil.rmtree(place, ignore_errors=True)  # what cannot be removed now is swept later
 
 
 def _sweep(folder: Path) -> None:

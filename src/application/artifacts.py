@@ -5,7 +5,7 @@ the last one that has it; both look again while nobody else can. Whatever is cut
 has, never the reverse, and `cleanup` finds it.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from datetime import timedelta
 from pathlib import Path
 
@@ -131,12 +131,16 @@ class Artifacts:
 
     async def forget_session(self, session_id: str) -> Forgotten:
         """Delete all artifacts of a session that is erased, as far as it can be done now."""
+        return await self.discard(await self.index.of_session(session_id))
+
+    async def discard(self, artifacts: Iterable[Artifact]) -> Forgotten:
+        """Delete artifacts, whosever they are, as far as it can be done now."""
         deleted = left = 0
-        for artifact in await self.index.of_session(session_id):
+        for artifact in artifacts:
             try:
                 await self._remove(artifact)
                 deleted += 1
-            except GatewayError:  # told in the receipt; the rest is deleted all the same
+            except GatewayError:  # counted; the rest is deleted all the same
                 left += 1
         return Forgotten(deleted=deleted, left=left)
 

@@ -11,8 +11,9 @@ from ..domain import session as rules
 from ..domain.access import Principal
 from ..domain.crossing import begins_with_a_picture, brief, retold
 from ..domain.errors import InvalidRequest
-from ..domain.generation import ArtifactPart, Message, Role, text_message
-from ..domain.model import Modality, Model
+from ..domain.generation import Message, Role, text_message
+from ..domain.idempotency import KeyUse
+from ..domain.model import Model
 from ..domain.parameters import ImageParameters, TextParameters, given
 from ..domain.session import AUTO, HeldState, Session, SessionEvent
 from .catalog import Catalog, require_honoured
@@ -58,7 +59,9 @@ class Generate:
         Raises:
             Rejected, NotFound, Conflict: the request cannot be served; nothing was generated.
         """
-        command = await self._taken_in(command, principal)
+        wanted = await self._wanted_state(command, principal)
+        if isinstance(wanted, HeldState):
+            command = evolve(command, session_id=wanted.session_id)
         running = RunningGeneration(
             id=generation_id or self.new_id("gen"),
             command=command,
@@ -68,70 +71,42 @@ class Generate:
             media=self.media,
             when_begun=when_begun,
         )
-        if command.session_id is None and command.state_token is None:
-            async with self._alone(running) as alone:
-                yield alone
+        if command.session_id is None:
+            async with self._alone(running):
+                yield running
             return
-        wanted = await self._wanted_state(command, principal)
-        if isinstance(wanted, HeldState):
-            running.command = command = evolve(command, session_id=wanted.session_id)
-        session_id, key_use = command.session_id or "", None
+        key_use = None
         if command.idempotency:
+            session_id = command.session_id
             recalled = await recall(self.turns.store, self.states, principal, command.idempotency, session_id)
             if isinstance(recalled, RecalledGeneration):
                 yield await self._delivered(recalled, command, principal)
                 return
             key_use = recalled
-
-        async def decide(session: Session) -> Sequence[SessionEvent]:
-            model, context = await self._settled(session, command, wanted)
-            start = await self.states.start(session, wanted, model, self.clock())
-            self._prepare(running, model, context, start)
-            events = rules.request_turn(
-                session,
-                generation_id=running.id,
-                modality=command.modality,
-                model=model.id,
-                messages=command.messages,
-                parameters=given(command.parameters),
-                metadata=command.metadata,
-                at=running.created_at,
-                continues=start.after,
-                max_events=self.turns.max_events,
-            )
-            if start.fell_back and start.state_of:
-                begun = reduce(rules.apply, events, session)
-                events += rules.fall_back(begun, state_of=start.state_of, code=start.fell_back, at=running.created_at)
-            return events
-
         provenance = Provenance(actor=principal.id, method=principal.method, request_id=request_id)
-        async with self.turns.begin(session_id, provenance, decide, key_use) as turn:
-            running.turn = turn
-            async with running.files():
-                yield running
+        async with self._as_turn(running, wanted, provenance, key_use):
+            yield running
 
     async def check(self, command: GenerateCommand, principal: Principal) -> tuple[GenerateCommand, Model]:
-        """Look whether it could begin now; give it with its files taken in, its session and its model named.
+        """Look whether it could begin now; give it as it can begin later, with its session and its model named.
+
+        What a turn shows is kept, as with `begin`; what belongs to no session is taken in when it begins.
 
         Raises:
             Rejected, NotFound, Conflict: as `begin`.
         """
-        command = await self._taken_in(command, principal)
-        if command.session_id is None and command.state_token is None:
-            model = await self._model(command.model, command, ())
-            return evolve(command, model=model.id), model
         wanted = await self._wanted_state(command, principal)
         session_id = wanted.session_id if isinstance(wanted, HeldState) else command.session_id
-        session = await load_owned(self.turns.store, session_id or "", principal.id)
-        rules.expect_open(session)
-        model, _ = await self._settled(session, command, wanted)
-        return evolve(command, session_id=session.id, session_version=None, model=model.id), model
-
-    async def _taken_in(self, command: GenerateCommand, principal: Principal) -> GenerateCommand:
-        if command.modality is Modality.TEXT and not _names_files(command.messages):
-            return command
-        messages = await self.media.taken_in(command.messages, command.modality, principal, command.session_id)
-        return evolve(command, messages=messages)
+        async with self.media.taken_in(command.messages, command.modality, principal, session_id) as taken:
+            shown = evolve(command, messages=taken.messages)
+            if session_id is None:
+                model = await self._model(command.model, shown, ())
+                return evolve(command, model=model.id), model
+            session = await load_owned(self.turns.store, session_id, principal.id)
+            rules.expect_open(session)
+            model, _ = await self._settled(session, shown, wanted)
+            taken.named_by_a_turn = True
+            return evolve(shown, session_id=session_id, session_version=None, model=model.id), model
 
     async def _settled(
         self, session: Session, command: GenerateCommand, wanted: HeldState | str | None
@@ -144,20 +119,61 @@ class Generate:
         return await self._model(selector, command, context), context
 
     @asynccontextmanager
-    async def _alone(self, running: RunningGeneration) -> AsyncIterator[RunningGeneration]:
+    async def _as_turn(
+        self,
+        running: RunningGeneration,
+        wanted: HeldState | str | None,
+        provenance: Provenance,
+        key_use: KeyUse | None,
+    ) -> AsyncIterator[None]:
+        command, session_id = running.command, running.command.session_id or ""
+
+        async def decide(session: Session) -> Sequence[SessionEvent]:
+            model, context = await self._settled(session, running.command, wanted)
+            start = await self.states.start(session, wanted, model, self.clock())
+            self._prepare(running, model, context, start)
+            events = rules.request_turn(
+                session,
+                generation_id=running.id,
+                modality=command.modality,
+                model=model.id,
+                messages=taken.messages,
+                parameters=given(command.parameters),
+                metadata=command.metadata,
+                at=running.created_at,
+                continues=start.after,
+                max_events=self.turns.max_events,
+            )
+            if start.fell_back and start.state_of:
+                begun = reduce(rules.apply, events, session)
+                events += rules.fall_back(begun, state_of=start.state_of, code=start.fell_back, at=running.created_at)
+            taken.named_by_a_turn = True  # or may be, from here on
+            return events
+
+        async with self.media.taken_in(command.messages, command.modality, running.principal, session_id) as taken:
+            running.command = evolve(command, messages=taken.messages)
+            async with running.only_answered(), self.turns.begin(session_id, provenance, decide, key_use) as turn:
+                running.turn = turn
+                async with running.files():
+                    yield
+
+    @asynccontextmanager
+    async def _alone(self, running: RunningGeneration) -> AsyncIterator[None]:
         command = running.command
         if command.idempotency:
             raise InvalidRequest.at("/headers/Idempotency-Key", "needs a session_id: only turns are answered again")
-        model = await self._model(command.model, command, ())
-        self._prepare(running, model, (), Start())
-        async with running.files():
-            yield running
+        async with self.media.taken_in(command.messages, command.modality, running.principal, None) as taken:
+            running.command = evolve(command, messages=taken.messages)
+            self._prepare(running, await self._model(command.model, running.command, ()), (), Start())
+            async with running.only_answered(), running.files():
+                yield
 
     async def _delivered(
         self, recalled: RecalledGeneration, command: GenerateCommand, principal: Principal
     ) -> RecalledGeneration:
         """The first answer with its files as this request wants them: links of the first one may have expired."""
-        files = await self.media.delivered(recalled.generation.result, principal, command.delivery)
+        kept = await self.media.kept(recalled.generation.result, principal)
+        files = await self.media.delivered(kept, command.delivery)
         return RecalledGeneration(evolve(recalled.generation, files=files))
 
     async def _model(self, selector: str | None, command: GenerateCommand, context: Sequence[Message]) -> Model:
@@ -182,10 +198,6 @@ class Generate:
         if command.state_token in (None, AUTO):
             return command.state_token
         return await self.states.find(command.state_token, principal, command.session_id)
-
-
-def _names_files(messages: Sequence[Message]) -> bool:
-    return any(isinstance(part, ArtifactPart) for message in messages for part in message.parts)
 
 
 async def _context(session: Session, messages: tuple[Message, ...], after: int | None) -> tuple[Message, ...]:

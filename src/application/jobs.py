@@ -158,7 +158,8 @@ class Jobs:
 
     async def _view(self, job: GenerationJob, principal: Principal) -> JobView:
         if job.result:
-            files = await self.generate.media.delivered(job.result.result, principal, job.delivery)
+            kept = await self.generate.media.kept(job.result.result, principal)
+            files = await self.generate.media.delivered(kept, job.delivery)
             return JobView(job=job, result=evolve(job.result, files=files))
         transcript = self.worker.transcript(job.id)
         return JobView(job=job, progress=transcript.progress if transcript else None)

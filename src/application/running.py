@@ -8,6 +8,7 @@ from time import perf_counter
 from attrs import define, evolve, field
 
 from ..domain.access import Principal
+from ..domain.artifact import Artifact
 from ..domain.crossing import SEES_PICTURES
 from ..domain.errors import GatewayError, StateTokenRefused, StreamInterrupted
 from ..domain.generation import (
@@ -55,6 +56,7 @@ class RunningGeneration:
     _generator: Generator = field(init=False)
     _start: Start = field(init=False)
     _pictures: tuple[ArtifactPart, ...] = field(init=False)
+    _kept: tuple[Artifact, ...] = field(init=False, default=())
 
     @property
     def model(self) -> Model:
@@ -94,6 +96,18 @@ class RunningGeneration:
             return
         async with self.media.at_work(self._request, self._pictures, self.principal) as self._request:
             yield
+
+    @asynccontextmanager
+    async def only_answered(self) -> AsyncIterator[None]:
+        """Delete the files that were kept for an answer that there is not in the end, when this is left.
+
+        To be left after the turn has ended: where it is not known whether the answer was stored, they stay.
+        """
+        try:
+            yield
+        finally:
+            if self._kept and (self.turn is None or self.turn.ended_without_result):
+                await self.media.discard(self._kept)
 
     async def result(self) -> Generation:
         """The whole, once it is there."""
@@ -146,13 +160,16 @@ class RunningGeneration:
             result = evolve(result, seed=self.command.parameters.seed)
         if result.files:
             session_id = self.command.session_id
-            result = await self.media.kept(result, self.principal, session_id=session_id, generation_id=self.id)
+            kept = await self.media.keep(result, self.principal, session_id=session_id, generation_id=self.id)
+            result = evolve(result, output=(*result.output, *(it.as_part() for it in kept)), files=())
+            self._kept = kept
         attempts, timing = (self._attempt("ok", times),), times.summary()
         held = None
         if self.turn:
             held = self.states.issue(self.turn.session, result, self.model, self.clock())
             await self.turn.complete(result, self.model, attempts, timing, held)
-        files = await self.media.delivered(result, self.principal, self.command.delivery)
+        files = await self.media.delivered(self._kept, self.command.delivery)
+        self._kept = ()
         return Generation(
             id=self.id,
             modality=self.command.modality,

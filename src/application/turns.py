@@ -12,7 +12,7 @@ from ..domain.errors import GatewayError, NotFound, SessionBusy, SessionErased
 from ..domain.generation import Attempt, Completed, SessionRef, Timing
 from ..domain.idempotency import KeyUse
 from ..domain.model import Model
-from ..domain.session import HeldState, Session, SessionEvent
+from ..domain.session import HeldState, Session, SessionEvent, TurnStatus
 from .ports import Clock, Provenance, SessionStore
 
 T = TypeVar("T")
@@ -83,6 +83,11 @@ class SessionTurn:
             version=version,
             warning=warning if version > WARN_AT * self._max_events else None,
         )
+
+    @property
+    def ended_without_result(self) -> bool:
+        """Whether it is stored that it ended without a result."""
+        return not self.session.active_turn and self.session.turns[-1].status is not TurnStatus.COMPLETED
 
     async def complete(
         self, result: Completed, model: Model, attempts: tuple[Attempt, ...], timing: Timing, held: HeldState

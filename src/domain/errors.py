@@ -48,6 +48,7 @@ GatewayError
     ├── ProviderBadResponse
     ├── StreamInterrupted
     ├── Interrupted
+    ├── RunnerBadOutput
     ├── RunnerCrashed
     └── RunnerOutOfMemory
 
@@ -412,6 +413,13 @@ class Interrupted(GenerationFailed):
     code = "interrupted"
     source = "gateway"
     falls_back = False
+
+
+class RunnerBadOutput(GenerationFailed):
+    """What the local model made is nothing that anybody could use; another seed may help."""
+
+    code = "runner_bad_output"
+    source = "runner"
 
 
 class RunnerCrashed(GenerationFailed):

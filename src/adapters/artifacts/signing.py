@@ -26,7 +26,6 @@ def url_keys_in(path: Path) -> tuple[UrlKey, ...]:
     """
     try:
         if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_once(path, f"{token_hex(_KEY_BYTES)}\n".encode())
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as exc:

@@ -28,9 +28,7 @@ class LocalWorkspaces:
         async with AsyncExitStack() as held:
             with disk_errors():
                 place = await held.enter_async_context(workspace(self._folder))
-                files = place / "files"  # apart from the lock that the place has
-                files.mkdir()
-            yield files
+            yield place
 
     async def write(self, chunks: AsyncIterable[bytes], path: Path, limit_bytes: int) -> None:
         """Write what comes into a new file."""

@@ -77,7 +77,6 @@ def is_signed(message: bytes, signature: bytes, public: bytes) -> bool:
 def _seed(path: Path) -> bytes:
     try:
         if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_once(path, os.urandom(_KEY_BYTES))
         seed = path.read_bytes()
     except OSError as exc:

@@ -19,7 +19,6 @@ def job_key_in(path: Path) -> bytes:
     """
     try:
         if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_once(path, f"{token_hex(32)}\n".encode())
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as exc:

@@ -7,6 +7,10 @@ from attrs import frozen
 
 from ...domain.model import EngineProfile, Modality
 from ...domain.parameters import IMAGE_PARAMETERS, MODEL_3D_PARAMETERS, TEXT_PARAMETERS
+from .memory import Footprint
+
+TORCH_BYTES = 450 * 2**20
+"""A process with torch and the libraries over it, and no model (measured with those of a few MB: 452 to 456 MiB)."""
 
 
 @frozen
@@ -20,6 +24,7 @@ class EngineSpec:
     profile: EngineProfile
     needs: tuple[str, ...] = ()
     parallel: int | None = None
+    footprint: Footprint = Footprint()  # noqa: RUF009 - frozen
 
     @property
     def installed(self) -> bool:
@@ -28,13 +33,17 @@ class EngineSpec:
 
 
 def text_engine(
-    name: str, path: str, parameters: frozenset[str] = TEXT_PARAMETERS, needs: tuple[str, ...] = ()
+    name: str,
+    path: str,
+    parameters: frozenset[str] = TEXT_PARAMETERS,
+    needs: tuple[str, ...] = (),
+    footprint: Footprint = Footprint(),  # noqa: B008 - frozen
 ) -> EngineSpec:
     """An engine for text at `module:Class`; what it honours is left to itself unless `parameters` says so."""
     profile = EngineProfile(
         name=name, modality=Modality.TEXT, parameters=parameters, capabilities=frozenset({"chat", "streaming"})
     )
-    return EngineSpec(path, profile, needs)
+    return EngineSpec(path, profile, needs, footprint=footprint)
 
 
 ENGINES: Mapping[str, EngineSpec] = {
@@ -51,6 +60,7 @@ ENGINES: Mapping[str, EngineSpec] = {
             "pluggably.adapters.runners.transformers_text:TransformersTextEngine",
             TEXT_PARAMETERS - {"response_format", "tools", "tool_choice"},
             needs=("torch", "transformers"),
+            footprint=Footprint(process_bytes=TORCH_BYTES, widens_float16=True, context="limited"),
         ),
         EngineSpec(
             "pluggably.adapters.runners.diffusers_image:DiffusersImageEngine",
@@ -62,6 +72,7 @@ ENGINES: Mapping[str, EngineSpec] = {
             ),
             needs=("torch", "diffusers", "transformers", "PIL"),
             parallel=1,  # a step keeps all cores busy: two at once take twice as long each
+            footprint=Footprint(process_bytes=TORCH_BYTES, widens_float16=True, context="none"),
         ),
         EngineSpec(
             "pluggably.adapters.runners.shap_e:ShapEEngine",
@@ -73,6 +84,7 @@ ENGINES: Mapping[str, EngineSpec] = {
             ),
             needs=("torch", "diffusers", "transformers", "PIL", "trimesh", "fast_simplification"),
             parallel=1,
+            footprint=Footprint(process_bytes=TORCH_BYTES, widens_float16=True, context="none"),
         ),
     )
 }

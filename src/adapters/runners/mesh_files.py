@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 from fast_simplification import replay_simplification, simplify
 from numpy.typing import NDArray
 
-from ...domain.errors import ProviderBadResponse
+from ...domain.errors import RunnerBadOutput
 from ...domain.generation import OutputFile
 from ...domain.parameters.model_3d import MeshFormat
 
@@ -43,15 +43,15 @@ class Surface:
         """Refuse what is no surface, or reaches further than `limit` from the middle along an axis.
 
         Raises:
-            ProviderBadResponse: it is not one that anybody could use.
+            RunnerBadOutput: it is not one that anybody could use.
         """
         numbers = self.vertices if self.colours is None else np.hstack([self.vertices, self.colours])
         if not len(self.faces):
-            raise ProviderBadResponse(detail=NO_SURFACE)
+            raise RunnerBadOutput(detail=NO_SURFACE)
         if not np.isfinite(numbers).all():
-            raise ProviderBadResponse(detail="The model made a mesh with points that are no numbers.")
+            raise RunnerBadOutput(detail="The model made a mesh with points that are no numbers.")
         if np.abs(self.vertices).max() > limit or self.faces.min() < 0 or self.faces.max() >= len(self.vertices):
-            raise ProviderBadResponse(detail="The model made a mesh beyond its own bounds.")
+            raise RunnerBadOutput(detail="The model made a mesh beyond its own bounds.")
 
     def simplified(self, faces: int) -> "Surface":
         """About that many triangles of the same shape; itself, if it has no more.

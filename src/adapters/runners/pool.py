@@ -173,8 +173,13 @@ class LocalRunners:
     async def _load(self, place: Place, model: Model) -> RunnerProcess:
         try:
             spec, options = self._spec(model), self._options(model)
-            context = shared_tokens(options.context_length or ORDINARY_CONTEXT_TOKENS, options.parallel)
-            await self._make_room(place, estimate_bytes(model.size_bytes or 0, context))
+            needed = estimate_bytes(
+                spec.footprint,
+                file_bytes=model.size_bytes or 0,
+                stored_as=model.quantization,
+                context_tokens=shared_tokens(options.context_length or ORDINARY_CONTEXT_TOKENS, options.parallel),
+            )
+            await self._make_room(place, needed)
             log.info("model.loading", model=model.id, engine=model.engine)
             place.runner = await RunnerProcess.start(spec.path, options)
             log.info("model.loaded", model=model.id, resident_bytes=place.runner.resident_bytes)

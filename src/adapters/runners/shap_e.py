@@ -20,7 +20,7 @@ import torch
 from attrs import evolve
 from diffusers import ShapEImg2ImgPipeline, ShapEPipeline
 
-from ...domain.errors import InvalidRequest, ProviderBadResponse
+from ...domain.errors import InvalidRequest, RunnerBadOutput
 from ...domain.generation import Completed, FinishReason, GenerationRequest, Usage
 from ...domain.parameters import Model3DParameters
 from .diffusers_folder import Pipeline, call_defaults, card_settings, load_pipeline
@@ -114,7 +114,7 @@ class ShapEEngine:
         try:
             mesh = renderer.decode_to_mesh(code, self._pipeline.device, grid_size=self._defaults["grid_size"])
         except ValueError as exc:  # what diffusers 0.42 makes of a field that is nowhere positive
-            raise ProviderBadResponse(detail=NO_SURFACE) from exc
+            raise RunnerBadOutput(detail=NO_SURFACE) from exc
         finally:
             hook.remove()
         colours = np.stack([mesh.vertex_channels[channel].cpu().numpy() for channel in "RGB"], axis=-1)

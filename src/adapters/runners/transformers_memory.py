@@ -10,6 +10,8 @@ from math import ceil
 import torch
 from transformers import ContinuousBatchingConfig, PreTrainedConfig, PreTrainedModel
 
+from .memory import cache_limit_bytes
+
 PAGE_TOKENS = 32
 """Tokens of a block, the unit in which prompts share what was computed: with the library's 256 the next turn of a
 conversation computes up to 255 tokens of its history again."""
@@ -18,17 +20,11 @@ BATCH_TOKENS = 128
 """Tokens in one step of the model: between two steps requests come, go and are cancelled. On two cores a step of 128
 takes 0.2 s of SmolLM2-135M in bfloat16, and prompts are read as fast as in steps of 512."""
 
-CACHE_BYTES = 512 * 2**20
-CACHE_SHARE = 0.25
-"""Memory for keys and values, all taken when the model is loaded: half a gigabyte, or a quarter of the weights if that
-is more. It holds 23,000 tokens of SmolLM2-135M in bfloat16 and 32,000 of an 8B Llama, for all requests together."""
-
 
 def cache_tokens(model: PreTrainedModel, wanted: int) -> int:
-    """How many tokens there is memory for: as many as wanted, within `CACHE_BYTES` or `CACHE_SHARE` of the weights."""
+    """How many tokens there is memory for: as many as wanted, within the limit of the cache."""
     weights: int = model.get_memory_footprint()  # type: ignore[no-untyped-call]
-    limit = max(CACHE_BYTES, int(CACHE_SHARE * weights))
-    return min(wanted, limit // bytes_per_token(model.config.get_text_config(), model.dtype))
+    return min(wanted, cache_limit_bytes(weights) // bytes_per_token(model.config.get_text_config(), model.dtype))
 
 
 def bytes_per_token(config: PreTrainedConfig, dtype: torch.dtype) -> int:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from ...domain.errors import GatewayError
+from ..key_file import write_once
 
 KEY_BYTES = 32
 
@@ -16,7 +17,7 @@ def master_key_in(path: Path, *, new: bool) -> bytes:
         GatewayError: there is no file, or not a whole key in it.
     """
     if new and not path.exists():
-        _write_durably(path, os.urandom(KEY_BYTES))
+        write_once(path, os.urandom(KEY_BYTES))
     key = path.read_bytes() if path.exists() else b""
     if len(key) != KEY_BYTES:
         raise GatewayError(
@@ -38,19 +39,3 @@ def master_key_of(value: str) -> bytes:
             "`openssl rand -hex 32`."
         )
     return bytes.fromhex(value)
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read; under its name it is whole, also after a power cut."""
-    partial = path.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

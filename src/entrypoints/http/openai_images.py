@@ -1,6 +1,5 @@
 """`/v1/images/generations`: OpenAI's route, for its clients as they are; `openai_images_wire.py` has its words."""
 
-from base64 import b64encode
 from collections.abc import Sequence
 
 import msgspec
@@ -65,7 +64,7 @@ class ImageEvents:
         match output:
             case Progress(preview=bytes(preview)) if self._is_due(output):
                 self._shown += 1
-                partial = {"b64_json": b64encode(preview).decode(), "partial_image_index": self._shown - 1}
+                partial = {"b64_json": preview, "partial_image_index": self._shown - 1}
                 return self._event("image_generation.partial_image", partial)
             case Generation():
                 facts = {"usage": to_usage(output), **to_state_token(output)}

@@ -7,7 +7,6 @@ output, and that the gateway does not carry, are refused unless they ask for not
 """
 
 import re
-from base64 import b64encode
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -108,8 +107,8 @@ def to_images(generation: Generation) -> dict[str, Any]:
 
 
 def to_image(file: FileDelivery) -> dict[str, Any]:
-    """One picture, by its bytes or by its URL."""
-    return {"b64_json": b64encode(file.data).decode()} if file.data is not None else {"url": file.url}
+    """One picture, by its bytes, which become base64 when the answer is encoded, or by its URL."""
+    return {"b64_json": file.data} if file.data is not None else {"url": file.url}
 
 
 def to_usage(generation: Generation) -> dict[str, Any]:

@@ -61,6 +61,7 @@ STATUSES = {
     "provider_unreachable": 502,
     "provider_bad_response": 502,
     "stream_interrupted": 502,
+    "runner_bad_output": 502,
     "runner_crashed": 502,
     "provider_quota_exhausted": 503,
     "provider_unavailable": 503,

@@ -1,6 +1,5 @@
-"""Messages and generations as the native API shows them."""
+"""Messages and generations as the native API shows them; bytes become base64 when the answer is encoded."""
 
-from base64 import b64encode
 from typing import Any
 
 from attrs import asdict
@@ -60,14 +59,14 @@ def file_object(file: FileDelivery) -> dict[str, Any]:
     part = file.part
     facts = {"media_type": part.media_type, "size_bytes": part.size_bytes, "sha256": part.sha256, **file.facts}
     if file.data is not None:
-        return {"type": "inline", "data": b64encode(file.data).decode(), "artifact_id": part.artifact_id, **facts}
+        return {"type": "inline", "data": file.data, "artifact_id": part.artifact_id, **facts}
     artifact = {"id": part.artifact_id, **facts, "url": file.url, "expires_at": file.expires_at}
     return {"type": "artifact", "artifact": artifact}
 
 
 def progress_object(progress: Progress) -> dict[str, Any]:
     """How far work has come, with a preview if there is one."""
-    preview = progress.preview and {"media_type": "image/png", "data": b64encode(progress.preview).decode()}
+    preview = progress.preview and {"media_type": "image/png", "data": progress.preview}
     return {"step": progress.step, "steps": progress.steps, "eta_s": progress.eta_s} | (
         {"preview": preview} if preview else {}
     )

@@ -35,8 +35,8 @@ def _repeat(request) -> str:
 class Studio(World):
     """`studio` makes the pictures and meshes, `generator` repeats what it is told, `kept` has the files."""
 
-    def __init__(self, folder: Path, **wanted) -> None:
-        self.studio, self.kept = ScriptedMediaGenerator(), ArtifactWorld(folder)
+    def __init__(self, folder: Path, kept: ArtifactWorld | None = None, **wanted) -> None:
+        self.studio, self.kept = ScriptedMediaGenerator(), kept or ArtifactWorld(folder)
         generator = ScriptedGenerator(answer=_repeat)
         super().__init__(
             generator, keys=folder, artifacts=self.kept, models=ListedModels(MODELS), studio=self.studio, **wanted

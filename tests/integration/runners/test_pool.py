@@ -7,13 +7,15 @@ import psutil
 import pytest
 from attrs import evolve
 
-from pluggably.adapters.runners.memory import PROCESS_BYTES
+from pluggably.adapters.runners.engines import text_engine
+from pluggably.adapters.runners.memory import PROCESS_BYTES, Footprint
 from pluggably.domain.errors import ModelNotFound, Overloaded, RunnerCrashed, RunnerOutOfMemory
 from pluggably.domain.generation import Completed, Started
 from pluggably.domain.model import ModelStatus
 from tests.builders import a_model, a_request
 
 from .conftest import SCRIPTED, events_of
+from .scripted import PATH
 
 ROOM_FOR_ONE = PROCESS_BYTES * 3 // 2
 
@@ -163,6 +165,17 @@ async def test_who_waits_too_long_for_busy_models_is_turned_away(make_runners, f
 async def test_a_model_larger_than_all_memory_is_refused_at_once(make_runners, folder):
     with pytest.raises(RunnerOutOfMemory, match="MiB"):
         await events_of(make_runners(memory_limit_bytes=PROCESS_BYTES - 1), folder().request("say 1"))
+
+
+async def test_a_model_counts_for_what_its_engine_makes_of_its_files(make_runners, folder):
+    widening = text_engine("scripted", PATH, footprint=Footprint(widens_float16=True, context="none"))
+    size = 10 * 2**20
+    runners = make_runners(engines={"scripted": widening}, memory_limit_bytes=PROCESS_BYTES + size)
+    request = folder().request("say 1")
+    wide, narrow = (evolve(request.model, size_bytes=size, quantization=it) for it in ("F32", "F16"))
+    await events_of(runners, evolve(request, model=wide))
+    with pytest.raises(RunnerOutOfMemory):
+        await events_of(runners, evolve(request, model=evolve(narrow, id="narrow")))
 
 
 async def test_a_model_that_nobody_uses_is_unloaded_and_loaded_again_when_asked(make_runners, folder):

@@ -22,7 +22,7 @@ from pluggably.adapters.catalog.folder import SHIPPED
 from pluggably.adapters.runners.engine import EngineOptions
 from pluggably.adapters.runners.mesh_files import Surface, to_srgb
 from pluggably.adapters.runners.shap_e import ShapEEngine
-from pluggably.domain.errors import ContextLengthExceeded, InvalidRequest, ProviderBadResponse
+from pluggably.domain.errors import ContextLengthExceeded, InvalidRequest, RunnerBadOutput
 from pluggably.domain.generation import Completed, GenerationEvent, InputFile, OutputFile, Progress
 from tests.builders import a_solid_request
 
@@ -328,8 +328,9 @@ def broken(tmp_path) -> Callable[[float], ShapEEngine]:
 
 @pytest.mark.parametrize("value", [-1000.0, float("nan")])
 def test_a_model_that_makes_nothing_says_so(ask_of, broken, value):
-    with pytest.raises(ProviderBadResponse, match="no surface"):
+    with pytest.raises(RunnerBadOutput, match="no surface") as failed:
         ask_of(broken(value), RED_CONE)
+    assert failed.value.source == "runner"
 
 
 @pytest.mark.parametrize(
@@ -345,5 +346,5 @@ def test_a_model_that_makes_nothing_says_so(ask_of, broken, value):
 def test_a_surface_that_nobody_could_use_is_refused(changes, said):
     whole = {"vertices": np.eye(3), "faces": np.array([[0, 1, 2]]), "colours": np.zeros((3, 3))}
     Surface(**whole).check(2)
-    with pytest.raises(ProviderBadResponse, match=said):
+    with pytest.raises(RunnerBadOutput, match=said):
         Surface(**(whole | changes)).check(2)
