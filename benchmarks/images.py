@@ -72,8 +72,9 @@ class Client:
         self._connection.close()
 
 
-def ask(service: Running, client: Client, case: Case) -> None:
-    """One round of requests of one kind."""
+def ask(service: Running, case: Case) -> None:
+    """One round of requests of one kind, on a connection of its own: the service ends those that idle."""
+    client = Client(service)
     body = {"model": "instant/picture", "input": "a picture", "delivery": case.delivery}
     if case.in_session:
         body["session_id"] = json.loads(client.post("/v1/sessions", {}))["id"]
@@ -83,6 +84,7 @@ def ask(service: Running, client: Client, case: Case) -> None:
         client.post("/v1/generations/image", body)
         case.took_s.append(time.perf_counter() - begun)
     case.used_s.append((cpu_s(service.pid) - used) / REQUESTS)
+    client.close()
 
 
 def written_s(folder: Path) -> float:
@@ -106,13 +108,11 @@ def report() -> str:
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:  # not /tmp, which may be memory
         folder = Path(name)
         with serving(folder / "models", SETTINGS, folder) as service:
-            client = Client(service)
-            ask(service, client, Case("inline", in_session=True))  # to warm up
+            ask(service, Case("inline", in_session=True))  # to warm up
             for _ in range(ROUNDS):
                 disk += [written_s(folder) for _ in range(REQUESTS)]
                 for case in cases:
-                    ask(service, client, case)
-            client.close()
+                    ask(service, case)
     return "\n".join(
         [
             f"Pictures of {SIZE >> 10} kB from a provider that takes no time, one request after another; goal: less "
