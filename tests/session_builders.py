@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from pluggably.application.ports import Provenance
+from pluggably.domain.attempt import Attempt
 from pluggably.domain.generation import (
-    Attempt,
     Completed,
     FinishReason,
     ImagePart,

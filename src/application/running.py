@@ -9,11 +9,11 @@ from attrs import define, evolve, field
 
 from ..domain.access import Principal
 from ..domain.artifact import Artifact
+from ..domain.attempt import Attempt
 from ..domain.crossing import SEES_PICTURES
 from ..domain.errors import GatewayError, StateTokenRefused, StreamInterrupted
 from ..domain.generation import (
     ArtifactPart,
-    Attempt,
     Completed,
     Generation,
     GenerationRequest,

@@ -8,8 +8,9 @@ from typing import TypeVar
 from attrs import define, evolve
 
 from ..domain import session as rules
+from ..domain.attempt import Attempt
 from ..domain.errors import GatewayError, NotFound, SessionBusy, SessionErased
-from ..domain.generation import Attempt, Completed, SessionRef, Timing
+from ..domain.generation import Completed, SessionRef, Timing
 from ..domain.idempotency import KeyUse
 from ..domain.model import Model
 from ..domain.session import HeldState, Session, SessionEvent, TurnStatus

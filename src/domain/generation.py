@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 
 from attrs import field, frozen
 
+from .attempt import Attempt
 from .model import Modality, Model
 from .parameters import Parameters
 
@@ -226,16 +227,6 @@ class Completed:
 
 
 GenerationEvent = Started | TextDelta | ToolCallDelta | Progress | Completed
-
-
-@frozen(kw_only=True)
-class Attempt:
-    """One try of one candidate, for the response and for the audit; `status` is `ok` or the error's code."""
-
-    provider: str
-    model: str
-    status: str
-    ms: int
 
 
 Metadata = Mapping[str, str]

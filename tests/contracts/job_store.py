@@ -9,10 +9,10 @@ from attrs import evolve
 from pluggably.application.command import GenerateCommand
 from pluggably.application.job_ports import Asked, JobStore
 from pluggably.domain.access import LOCAL_OPERATOR
+from pluggably.domain.attempt import Attempt
 from pluggably.domain.errors import IdempotencyInProgress, Overloaded
 from pluggably.domain.generation import (
     ArtifactPart,
-    Attempt,
     Completed,
     FinishReason,
     Generation,

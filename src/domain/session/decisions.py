@@ -18,7 +18,8 @@ from datetime import datetime
 from attrs import evolve, frozen
 
 from .. import errors
-from ..generation import Attempt, Completed, Message, Timing
+from ..attempt import Attempt
+from ..generation import Completed, Message, Timing
 from ..model import Modality
 from .context import ContextPolicy
 from .events import (

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from attrs import field, frozen
 
-from ..generation import Attempt, FinishReason, Message, Part, Timing, Usage
+from ..attempt import Attempt
+from ..generation import FinishReason, Message, Part, Timing, Usage
 from ..model import Modality
 from .context import FULL, ContextPolicy
 from .state_token import StateToken

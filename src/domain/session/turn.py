@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
-from ..generation import Attempt, FinishReason, Message, Part, Timing, Usage
+from ..attempt import Attempt
+from ..generation import FinishReason, Message, Part, Timing, Usage
 from ..model import Modality
 from .state_token import StateToken
 
