@@ -3,6 +3,7 @@
 python -m tools.example_settings > pluggably.example.toml
 """
 
+import re
 import typing
 from collections.abc import Iterator, Mapping
 from textwrap import wrap
@@ -11,6 +12,7 @@ from typing import Annotated, Any, get_args, get_origin
 import attrs
 
 from pluggably.domain.parameters import Field
+from pluggably.entrypoints.routing_settings import RouteSettings
 from pluggably.entrypoints.settings import PREFIX, ProviderSettings, Settings
 
 WIDTH = 110
@@ -18,14 +20,29 @@ HEADER = f"""\
 # Every setting, with its default. A commented line shows an example, or what holds when the key is absent.
 # An environment variable stands above this file: {PREFIX}SERVER__PORT=9000.
 """
-PROVIDER_EXAMPLE = {
-    "name": "openai",
-    "models": ["gpt-4o", "gpt-5*"],
-    "base_url": "https://api.example.com/v1",
-    "kind": "openai",
-    "api_key_env": "OPENAI_API_KEY",
-    "options": {},
+EXAMPLES: dict[str, tuple[type, dict[str, Any]]] = {
+    "providers": (
+        ProviderSettings,
+        {
+            "name": "openai",
+            "models": ["gpt-4o", "gpt-5*"],
+            "base_url": "https://api.example.com/v1",
+            "kind": "openai",
+            "api_key_env": "OPENAI_API_KEY",
+            "max_concurrent": 64,
+            "options": {},
+        },
+    ),
+    "routes": (
+        RouteSettings,
+        {
+            "name": "smart",
+            "models": [["openai/gpt-5", "azure/gpt-5"], "smollm2-135m-instruct"],
+            "weights": {"openai/gpt-5": 3},
+        },
+    ),
 }
+"""Of the tables of which there can be several, one each."""
 
 
 def example() -> str:
@@ -39,10 +56,11 @@ def _tables() -> Iterator[str]:
         if attrs.has(type(section)):
             yield f"\n# {_first_line(type(section))}\n[{attribute.name}]"
             yield from _keys(type(section))
-    yield f"\n# {_first_line(ProviderSettings)} One such table each.\n# [[providers]]"
-    for key, field in _fields(ProviderSettings):
-        yield from _described(field)
-        yield f"# {key} = {_toml(PROVIDER_EXAMPLE[key])}"
+    for name, (section, values) in EXAMPLES.items():
+        yield f"\n# {_first_line(section)} One such table each.\n# [[{name}]]"
+        for key, field in _fields(section):
+            yield from _described(field)
+            yield f"# {key} = {_toml(values[key])}"
 
 
 def _keys(section: type) -> Iterator[str]:
@@ -77,10 +95,14 @@ def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }" if value else "{}"
+        return "{ " + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items()) + " }" if value else "{}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
     return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else f'"{key}"'
 
 
 def _first_line(section: type) -> str:

@@ -9,20 +9,21 @@ from attrs import define, evolve
 
 from ..domain import session as rules
 from ..domain.access import Principal
-from ..domain.crossing import begins_with_a_picture, brief, retold
+from ..domain.crossing import begins_with_a_picture
 from ..domain.errors import InvalidRequest
-from ..domain.generation import Message, Role, text_message
+from ..domain.generation import Message
 from ..domain.idempotency import KeyUse
 from ..domain.model import Model
-from ..domain.parameters import ImageParameters, TextParameters, given
+from ..domain.parameters import given
 from ..domain.session import AUTO, HeldState, Session, SessionEvent
-from .catalog import Catalog, require_honoured
 from .command import GenerateCommand
 from .media import Media
 from .ports import Clock, Generator, IdFactory, Provenance
 from .recall import RecalledGeneration, recall
+from .routing import Candidates, Router
 from .running import RunningGeneration
 from .state_tokens import Start, StateTokens, selector_of
+from .told import Told
 from .turns import SessionTurns, load_owned
 
 LONG = 200
@@ -33,7 +34,7 @@ LONG = 200
 class Generate:
     """The main job. `generators` are the backends by provider name."""
 
-    catalog: Catalog
+    router: Router
     generators: Mapping[str, Generator]
     turns: SessionTurns
     states: StateTokens
@@ -69,6 +70,8 @@ class Generate:
             clock=self.clock,
             states=self.states,
             media=self.media,
+            router=self.router,
+            generators=self.generators,
             when_begun=when_begun,
         )
         if command.session_id is None:
@@ -100,23 +103,26 @@ class Generate:
         async with self.media.taken_in(command.messages, command.modality, principal, session_id) as taken:
             shown = evolve(command, messages=taken.messages)
             if session_id is None:
-                model = await self._model(command.model, shown, ())
-                return evolve(command, model=model.id), model
+                candidates = await self._candidates(command.model, shown, ())
+                Told(shown).to(candidates.lead)
+                return evolve(command, model=candidates.asked.id), candidates.asked
             session = await load_owned(self.turns.store, session_id, principal.id)
             rules.expect_open(session)
-            model, _ = await self._settled(session, shown, wanted)
+            candidates, context = await self._settled(session, shown, wanted)
+            Told(shown, context).to(candidates.lead)
             taken.named_by_a_turn = True
-            return evolve(shown, session_id=session_id, session_version=None, model=model.id), model
+            asked = candidates.asked
+            return evolve(shown, session_id=session_id, session_version=None, model=asked.id), asked
 
     async def _settled(
         self, session: Session, command: GenerateCommand, wanted: HeldState | str | None
-    ) -> tuple[Model, tuple[Message, ...]]:
-        """The model that answers, and what it is told of the session."""
+    ) -> tuple[Candidates, tuple[Message, ...]]:
+        """The models that may answer, and what they are told of the session."""
         rules.expect_version(session, command.session_version)
         selector = command.model or selector_of(wanted) or session.defaults.get(command.modality)
         after = wanted.turn if isinstance(wanted, HeldState) else None
         context = await _context(session, command.messages, after)
-        return await self._model(selector, command, context), context
+        return await self._candidates(selector, command, context), context
 
     @asynccontextmanager
     async def _as_turn(
@@ -129,14 +135,16 @@ class Generate:
         command, session_id = running.command, running.command.session_id or ""
 
         async def decide(session: Session) -> Sequence[SessionEvent]:
-            model, context = await self._settled(session, running.command, wanted)
-            start = await self.states.start(session, wanted, model, self.clock())
-            self._prepare(running, model, context, start)
+            candidates, context = await self._settled(session, running.command, wanted)
+            start = await self.states.start(session, wanted, candidates.lead, self.clock())
+            if start.backend:  # which only that one understands
+                candidates = evolve(candidates, tiers=((candidates.lead,),))
+            running.settle(candidates, Told(running.command, context), start)
             events = rules.request_turn(
                 session,
                 generation_id=running.id,
                 modality=command.modality,
-                model=model.id,
+                model=candidates.asked.id,
                 messages=taken.messages,
                 parameters=given(command.parameters),
                 metadata=command.metadata,
@@ -154,8 +162,7 @@ class Generate:
             running.command = evolve(command, messages=taken.messages)
             async with running.only_answered(), self.turns.begin(session_id, provenance, decide, key_use) as turn:
                 running.turn = turn
-                async with running.files():
-                    yield
+                yield
 
     @asynccontextmanager
     async def _alone(self, running: RunningGeneration) -> AsyncIterator[None]:
@@ -164,8 +171,9 @@ class Generate:
             raise InvalidRequest.at("/headers/Idempotency-Key", "needs a session_id: only turns are answered again")
         async with self.media.taken_in(command.messages, command.modality, running.principal, None) as taken:
             running.command = evolve(command, messages=taken.messages)
-            self._prepare(running, await self._model(command.model, running.command, ()), (), Start())
-            async with running.only_answered(), running.files():
+            candidates = await self._candidates(command.model, running.command, ())
+            running.settle(candidates, Told(running.command), Start())
+            async with running.only_answered():
                 yield
 
     async def _delivered(
@@ -176,21 +184,11 @@ class Generate:
         files = await self.media.delivered(kept, command.delivery)
         return RecalledGeneration(evolve(recalled.generation, files=files))
 
-    async def _model(self, selector: str | None, command: GenerateCommand, context: Sequence[Message]) -> Model:
+    async def _candidates(
+        self, selector: str | None, command: GenerateCommand, context: Sequence[Message]
+    ) -> Candidates:
         pictured = begins_with_a_picture(context, command.messages, command.modality)
-        model = await self.catalog.resolve(selector, command.modality, pictured=pictured)
-        require_honoured(model, command.parameters)
-        return model
-
-    def _prepare(self, running: RunningGeneration, model: Model, context: tuple[Message, ...], start: Start) -> None:
-        """Settle what the model is told: a text model the conversation, any other what it can begin with."""
-        command, generator = running.command, self.generators[model.provider]
-        if isinstance(command.parameters, TextParameters):
-            running.prepare(model, retold((*context, *command.messages), model), generator, start)
-            return
-        edits = isinstance(command.parameters, ImageParameters) and command.parameters.strength is not None
-        told = brief(context, command.messages, model, edits=edits)
-        running.prepare(model, (text_message(Role.USER, told.words),), generator, start, told.pictures)
+        return await self.router.candidates(selector, command.modality, command.parameters, pictured=pictured)
 
     async def _wanted_state(self, command: GenerateCommand, principal: Principal) -> HeldState | str | None:
         if command.state_token == AUTO and command.session_id is None:

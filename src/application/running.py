@@ -1,6 +1,7 @@
 """A generation at work: what its backend gives, put together, kept, and told in the end."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from time import perf_counter
@@ -11,25 +12,28 @@ from ..domain.access import Principal
 from ..domain.artifact import Artifact
 from ..domain.attempt import Attempt
 from ..domain.crossing import SEES_PICTURES
-from ..domain.errors import GatewayError, StateTokenRefused, StreamInterrupted
+from ..domain.errors import GatewayError, ProviderTimeout, Rejected, StateTokenRefused, StreamInterrupted
 from ..domain.generation import (
-    ArtifactPart,
+    BackendState,
     Completed,
     Generation,
+    GenerationEvent,
     GenerationRequest,
-    Message,
     Progress,
     Started,
     TextDelta,
     Timing,
     ToolCallDelta,
 )
-from ..domain.model import Modality, Model
+from ..domain.model import LOCAL, Modality, Model
 from ..domain.session import AUTO
+from .attempts import Attempts
 from .command import GenerateCommand
 from .media import Media
 from .ports import Clock, Generator
+from .routing import Candidates, Router
 from .state_tokens import Start, StateTokens
+from .told import Told
 from .turns import SessionTurn
 
 Output = TextDelta | ToolCallDelta | Progress | Generation
@@ -40,7 +44,7 @@ Output = TextDelta | ToolCallDelta | Progress | Generation
 class RunningGeneration:
     """A generation at work: iterate `outputs` for its pieces, or await `result` for the whole.
 
-    `when_begun` is awaited once its backend has begun with it.
+    `generators` are the backends by provider name. `when_begun` is awaited each time that one has begun with it.
     """
 
     id: str
@@ -49,53 +53,33 @@ class RunningGeneration:
     clock: Clock
     states: StateTokens
     media: Media
+    router: Router
+    generators: Mapping[str, Generator]
     turn: SessionTurn | None = None
     when_begun: Callable[[], Awaitable[None]] | None = None
     created_at: datetime = field(init=False)
-    _request: GenerationRequest = field(init=False)
-    _generator: Generator = field(init=False)
+    _candidates: Candidates = field(init=False)
+    _told: Told = field(init=False)
     _start: Start = field(init=False)
-    _pictures: tuple[ArtifactPart, ...] = field(init=False)
+    _state: BackendState | None = field(init=False)
+    _model: Model = field(init=False)
     _kept: tuple[Artifact, ...] = field(init=False, default=())
 
     @property
     def model(self) -> Model:
-        """The model that answers."""
-        return self._request.model
+        """The model that answers, as far as that is known."""
+        return self._model
 
-    def prepare(
-        self,
-        model: Model,
-        messages: tuple[Message, ...],
-        generator: Generator,
-        start: Start,
-        pictures: tuple[ArtifactPart, ...] = (),
-    ) -> None:
-        """Settle what will be asked, and of whom; the model begins with `pictures`."""
+    def settle(self, candidates: Candidates, told: Told, start: Start) -> None:
+        """Settle who may be asked, what they are told, and where they go on from.
+
+        Raises:
+            InvalidRequest: the first of them cannot begin with it.
+        """
         self.created_at = self.clock()
-        self._generator, self._start, self._pictures = generator, start, pictures
-        self._request = GenerationRequest(
-            id=self.id,
-            modality=self.command.modality,
-            model=model,
-            messages=messages,
-            parameters=self.command.parameters,
-            stream=self.command.stream,
-            session_id=self.command.session_id,
-            state=start.backend,
-        )
-
-    @asynccontextmanager
-    async def files(self) -> AsyncIterator[None]:
-        """Have the pictures that the model begins with at hand, and a place for what it makes, until this is left."""
-        if self.command.modality is Modality.TEXT:
-            if SEES_PICTURES in self.model.capabilities:
-                messages = await self.media.shown(self._request.messages, self.principal)
-                self._request = evolve(self._request, messages=messages)
-            yield
-            return
-        async with self.media.at_work(self._request, self._pictures, self.principal) as self._request:
-            yield
+        self._candidates, self._told, self._start, self._state = candidates, told, start, start.backend
+        self._model = candidates.lead
+        told.to(candidates.lead)
 
     @asynccontextmanager
     async def only_answered(self) -> AsyncIterator[None]:
@@ -122,12 +106,18 @@ class RunningGeneration:
         Raises:
             GatewayError: the generation failed; its turn has been ended as failed by then.
         """
-        times = _Times(perf_counter())
+        times, attempts = _Times(perf_counter()), Attempts(self.router, self._candidates)
         try:
             while True:
+                self._model = model = await attempts.next()
+                begun = perf_counter()
                 try:
-                    async with aclosing(self._generator.generate(self._request)) as events:
-                        async for event in events:
+                    async with (
+                        self._request(model) as request,
+                        attempts.asking(model),
+                        aclosing(self.generators[model.provider].generate(request)) as events,
+                    ):
+                        while event := await self._next(events, times, attempts):
                             if isinstance(event, TextDelta | ToolCallDelta | Progress):
                                 times.output()
                                 yield event
@@ -136,26 +126,76 @@ class RunningGeneration:
                                 if self.when_begun:
                                     await self.when_begun()
                             else:
-                                yield await self._complete(event, times)
+                                made = attempts.succeeded(model, perf_counter() - begun)
+                                yield await self._complete(event, made, times)
                                 return
                     raise StreamInterrupted
-                except StateTokenRefused as error:
-                    if times.first_output is not None or not await self._falls_back(error.code):
-                        raise
+                except GatewayError as error:
+                    await self._go_on(model, error, attempts, times, perf_counter() - begun)
         except GatewayError as error:
+            error.attempts = tuple(attempts.made)
             if self.turn:
-                await self.turn.fail(error.code, str(error), (self._attempt(error.code, times),))
+                await self.turn.fail(error.code, str(error), error.attempts)
             raise
+
+    async def _go_on(
+        self, model: Model, error: GatewayError, attempts: Attempts, times: "_Times", took_s: float
+    ) -> None:
+        """Take note of a failure; raises it where no other try can mend it."""
+        if isinstance(error, StateTokenRefused) and times.first_output is None and await self._falls_back(error.code):
+            attempts.again(model)
+        elif isinstance(error, Rejected) and attempts.made:  # by this model, while the others were only unlucky
+            attempts.passed_over(model, error)
+        else:
+            attempts.failed(model, error, took_s)
+            if times.first_output is not None:
+                raise error
+
+    async def _next(
+        self, events: AsyncGenerator[GenerationEvent, None], times: "_Times", attempts: Attempts
+    ) -> GenerationEvent | None:
+        """The next event, None after the last one. A provider's first output is waited for so long; the models that run
+        here say themselves who waits too long for them.
+        """
+        if times.first_output is not None or self._model.provider == LOCAL:
+            return await anext(events, None)
+        try:
+            async with asyncio.timeout(attempts.time_left_s):
+                return await anext(events, None)
+        except TimeoutError as exc:
+            raise ProviderTimeout(detail="There was no output in the time that a request may take.") from exc
+
+    @asynccontextmanager
+    async def _request(self, model: Model) -> AsyncIterator[GenerationRequest]:
+        """What the model is asked, with the pictures that it begins with at hand, and a place for what it makes."""
+        messages, pictures = self._told.to(model)
+        request = GenerationRequest(
+            id=self.id,
+            modality=self.command.modality,
+            model=model,
+            messages=messages,
+            parameters=self.command.parameters,
+            stream=self.command.stream,
+            session_id=self.command.session_id,
+            state=self._state,
+        )
+        if self.command.modality is not Modality.TEXT:
+            async with self.media.at_work(request, pictures, self.principal) as at_work:
+                yield at_work
+        elif SEES_PICTURES in model.capabilities:
+            yield evolve(request, messages=await self.media.shown(messages, self.principal))
+        else:
+            yield request
 
     async def _falls_back(self, code: str) -> bool:
         """Have the history told instead of the state that was refused, if that is what the client asked for."""
-        if self.command.state_token != AUTO or not (self._request.state and self.turn and self._start.state_of):
+        if self.command.state_token != AUTO or not (self._state and self.turn and self._start.state_of):
             return False
         await self.turn.fall_back(self._start.state_of, code)
-        self._request = evolve(self._request, state=None)
+        self._state = None
         return True
 
-    async def _complete(self, result: Completed, times: "_Times") -> Generation:
+    async def _complete(self, result: Completed, attempts: tuple[Attempt, ...], times: "_Times") -> Generation:
         if result.seed is None:
             result = evolve(result, seed=self.command.parameters.seed)
         if result.files:
@@ -163,7 +203,7 @@ class RunningGeneration:
             kept = await self.media.keep(result, self.principal, session_id=session_id, generation_id=self.id)
             result = evolve(result, output=(*result.output, *(it.as_part() for it in kept)), files=())
             self._kept = kept
-        attempts, timing = (self._attempt("ok", times),), times.summary()
+        timing = times.summary()
         held = None
         if self.turn:
             held = self.states.issue(self.turn.session, result, self.model, self.clock())
@@ -183,9 +223,6 @@ class RunningGeneration:
             files=files,
             metadata=self.command.metadata,
         )
-
-    def _attempt(self, status: str, times: "_Times") -> Attempt:
-        return Attempt(provider=self.model.provider, model=self.model.id, status=status, ms=times.summary().total_ms)
 
 
 @define

@@ -62,6 +62,8 @@ from typing import ClassVar, Literal
 
 from attrs import define, field, frozen
 
+from .attempt import Attempt
+
 Source = Literal["client", "gateway", "provider", "runner"]
 
 
@@ -76,7 +78,7 @@ class Violation:
 
 @define(eq=False, kw_only=True)
 class GatewayError(Exception):
-    """The gateway could not do this."""
+    """The gateway could not do this. `attempts` are what was tried of a generation."""
 
     code: ClassVar[str] = "internal_error"
     source: ClassVar[Source] = "gateway"
@@ -85,6 +87,7 @@ class GatewayError(Exception):
 
     detail: str = field(default="")
     retry_after_s: float | None = field(default=None)
+    attempts: tuple[Attempt, ...] = field(default=())
 
     def __str__(self) -> str:
         """The sentence a user reads: the detail, or what the class says of itself."""

@@ -35,11 +35,12 @@ from ..application.media import Media
 from ..application.ports import Generator, ModelSource, RunnerStatus
 from ..application.reads import Reads
 from ..application.retention import Retention
+from ..application.routes import RouteModels
 from ..application.sessions import Sessions
 from ..application.state_tokens import StateTokens
 from ..application.turns import SessionLocks, SessionTurns
 from ..domain.model import LOCAL
-from . import artifact_parts, audit_parts, job_parts, session_parts
+from . import artifact_parts, audit_parts, job_parts, routing_parts, session_parts
 from .artifact_cleanup import being_cleaned_up
 from .checkpointing import RegularCheckpoints
 from .environment import database_url, secret
@@ -135,8 +136,9 @@ def _api_key(provider: ProviderSettings) -> str | None:
 def _catalog(
     settings: Settings, folders: Sequence[ModelSource], runners: RunnerStatus, remotes: Mapping[str, ModelSource]
 ) -> Catalog:
+    sources = [*folders, *remotes.values()]
     return Catalog(
-        sources=[*folders, *remotes.values()],
+        sources=[RouteModels(routing_parts.routes(settings), sources), *sources],
         runners=runners,
         aliases=settings.models.aliases,
         defaults=settings.models.defaults,
@@ -261,9 +263,10 @@ class Container(containers.DeclarativeContainer):
         new_token=providers.Object(new_state_token),
         keep=providers.Callable(session_parts.token_life, settings),
     )
+    router = providers.Singleton(routing_parts.router, settings, catalog)
     generate = providers.Singleton(
         Generate,
-        catalog=catalog,
+        router=router,
         generators=generators,
         turns=turns,
         states=states,
@@ -312,6 +315,11 @@ async def running(container: Container) -> AsyncIterator[None]:
         await stack.enter_async_context(InterruptedTurns(container.sessions()).being_ended())
         await stack.enter_async_context(being_cleaned_up(container.artifacts()))
         await container.catalog().refresh()
+        await stack.enter_async_context(
+            routing_parts.being_looked_after(
+                container.router(), container.remotes(), container.settings().routing.health_every_s
+            )
+        )
         retention = ScheduledRetention(container.retention(), container.new_id())
         await stack.enter_async_context(retention.being_carried_out(container.settings().sessions.retention_every_s))
         await stack.enter_async_context(

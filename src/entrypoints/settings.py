@@ -21,6 +21,7 @@ from ..domain.model import LOCAL, Modality
 from ..domain.parameters import Field
 from .artifact_settings import ArtifactSettings
 from .job_settings import JobSettings
+from .routing_settings import RouteSettings, RoutingSettings
 from .structuring import structure
 
 PREFIX = "PLUGGABLY_"
@@ -202,6 +203,10 @@ class ProviderSettings:
     api_key_env: Annotated[
         str | None, Field("Name of the environment variable that holds the key; the key itself never stands here.")
     ] = None
+    max_concurrent: Annotated[
+        int | None,
+        Field("How much it is asked at once; as much again waits. Absent: no limit.", 1, 100_000, examples=(64,)),
+    ] = None
     options: Annotated[Mapping[str, Any], Field("What only this kind of provider knows: docs/providers.md.")] = field(
         factory=dict
     )
@@ -229,6 +234,8 @@ class Settings:
     audit: AuditSettings = AuditSettings()
     jobs: JobSettings = JobSettings()  # noqa: RUF009 - frozen
     artifacts: ArtifactSettings = ArtifactSettings()  # noqa: RUF009 - frozen
+    routing: RoutingSettings = RoutingSettings()  # noqa: RUF009 - frozen
+    routes: tuple[RouteSettings, ...] = ()
     providers: tuple[ProviderSettings, ...] = ()
     logging: LoggingSettings = LoggingSettings()
 
@@ -273,6 +280,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
             detail="These settings are wrong:\n" + "\n".join(lines), violations=error.violations
         ) from error
     _check_providers(settings)
+    _check_routes(settings.routes)
     _check_sessions(settings.sessions)
     _check_variables(settings.audit, "audit", "signing_key_env")
     _check_artifacts(settings.artifacts)
@@ -349,6 +357,22 @@ def _check_providers(settings: Settings) -> None:
             f"{LOCAL!r} means the models that run here" if LOCAL in names else f"two are called {sorted(doubled)[0]!r}"
         )
         raise SettingsError(detail=f"Providers need names of their own: {what}.")
+
+
+def _check_routes(routes: tuple[RouteSettings, ...]) -> None:
+    names = {route.name for route in routes}
+    if len(names) < len(routes):
+        raise SettingsError(detail="Routes need names of their own.")
+    for route in routes:
+        models = [it for tier in route.models for it in ((tier,) if isinstance(tier, str) else tier)]
+        if not models or not all(route.models):
+            raise SettingsError(detail=f"routes: {route.name!r} needs models, and no empty list among them.")
+        if nested := names & set(models):
+            raise SettingsError(detail=f"routes: {route.name!r} names {min(nested)!r}, which is a route itself.")
+        if unknown := set(route.weights) - set(models):
+            raise SettingsError(detail=f"routes: {route.name!r} weighs {min(unknown)!r}, which is none of its models.")
+        if any(weight <= 0 for weight in route.weights.values()):
+            raise SettingsError(detail=f"routes: the weights of {route.name!r} must be above 0.")
 
 
 def _check_variables(section: object, table: str, *keys: str) -> None:

@@ -87,3 +87,19 @@ def test_the_example_file_is_what_the_declarations_say_and_loads(tmp_path):
     file = Path(__file__).parents[2] / "pluggably.example.toml"
     assert file.read_text() == example(), "run: python -m tools.example_settings > pluggably.example.toml"
     assert load_settings(file, {}) == load_settings(write(tmp_path / "empty.toml", ""), {})
+
+
+@pytest.mark.parametrize(
+    ("routes", "said"),
+    [
+        ('[[routes]]\nname = "a"\nmodels = []', "needs models"),
+        ('[[routes]]\nname = "a"\nmodels = [["x"], []]', "needs models"),
+        ('[[routes]]\nname = "a"\nmodels = ["a"]', "is a route itself"),
+        ('[[routes]]\nname = "a"\nmodels = ["x"]\nweights = {y = 1}', "none of its models"),
+        ('[[routes]]\nname = "a"\nmodels = ["x"]\nweights = {x = 0}', "must be above 0"),
+        ('[[routes]]\nname = "a"\nmodels = ["x"]\n[[routes]]\nname = "a"\nmodels = ["y"]', "names of their own"),
+    ],
+)
+def test_a_route_that_leads_nowhere_is_refused(tmp_path, routes, said):
+    with pytest.raises(SettingsError, match=said):
+        load_settings(write(tmp_path / "p.toml", routes), {})

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import falcon
 import msgspec
 import structlog
-from attrs import define, frozen
+from attrs import asdict, define, frozen
 from falcon.asgi import Request, Response
 
 from ...domain.errors import (
@@ -139,6 +139,8 @@ def problem_object(error: GatewayError, path: str, request_id: str) -> dict[str,
     )
     if error.retry_after_s is not None:
         problem["retry_after_ms"] = round(error.retry_after_s * 1000)
+    if error.attempts:
+        problem["attempts"] = [asdict(it) for it in error.attempts]
     if isinstance(error, InvalidRequest):
         problem["errors"] = [
             {"pointer": it.pointer, "message": it.message} | ({"allowed": it.allowed} if it.allowed else {})
@@ -173,7 +175,8 @@ def openai_error(error: GatewayError) -> dict[str, Any]:
 
 
 def _headers(error: GatewayError) -> dict[str, str]:
-    headers = {} if error.retryable else {"x-should-retry": "false"}  # which OpenAI's clients obey
+    tried_again = len(error.attempts) > 1  # what clients would do is done
+    headers = {} if error.retryable and not tried_again else {"x-should-retry": "false"}  # which OpenAI's clients obey
     if error.retry_after_s is not None:
         headers["retry-after"] = str(math.ceil(error.retry_after_s))
     if isinstance(error, MethodNotAllowed):

@@ -33,12 +33,14 @@ from pluggably.application.log_check import LogCheck
 from pluggably.application.log_reads import LogReads
 from pluggably.application.reads import Reads
 from pluggably.application.retention import Retention
+from pluggably.application.routing import Router
 from pluggably.application.sessions import Sessions
 from pluggably.application.state_tokens import StateTokens
 from pluggably.application.turns import SessionLocks, SessionTurns
 from pluggably.domain.generation import Started, TextDelta
 from pluggably.domain.model import Modality, ModelStatus
 from pluggably.domain.retention import RetentionPolicy
+from pluggably.domain.routing import RetryPolicy
 from pluggably.entrypoints.http.app import create_app
 from pluggably.entrypoints.http.services import HttpOptions, Services
 from pluggably.entrypoints.job_parts import being_worked_on
@@ -47,6 +49,7 @@ from tests.builders import a_model
 
 TLS = ssl.create_default_context()  # takes 25 ms to make
 QUIET = HttpOptions(access_log=False)
+ONCE = RetryPolicy(attempts=1)
 
 
 class Models:
@@ -83,6 +86,9 @@ class World:
         studio=None,
         jobs=None,
         queue_limit: int = 256,
+        retries=ONCE,
+        routes=None,
+        seats=None,
     ) -> None:
         self.generator = generator or ScriptedGenerator()
         self.store = store or MemorySessionStore()
@@ -98,8 +104,9 @@ class World:
         self.jobs = jobs or MemoryJobStore()
         eraser = Eraser(store=self.store, artifacts=artifacts.artifacts, jobs=self.jobs, generators=generators)
         self.checkpoints = Checkpoints(log=log, clock=clock, **kept)
+        self.router = Router(catalog=catalog, retries=retries, routes=routes or {}, seats=seats or {})
         generate = Generate(
-            catalog=catalog,
+            router=self.router,
             generators=generators,
             turns=SessionTurns(store=self.store, clock=clock, locks=locks, max_events=max_events),
             states=StateTokens(store=self.store, new_token=new_state_token),

@@ -17,6 +17,7 @@ from pluggably.application.catalog import Catalog
 from pluggably.application.generate import Generate, GenerateCommand
 from pluggably.application.ports import Erasure, RecordedEvent, SessionQuery, SessionStore, Verification
 from pluggably.application.reads import Reads
+from pluggably.application.routing import Router
 from pluggably.application.sessions import OpenSession, Sessions
 from pluggably.application.state_tokens import StateTokens
 from pluggably.application.turns import SessionLocks, SessionTurns
@@ -47,7 +48,7 @@ class Tenant:
             store=store, eraser=eraser, catalog=catalog, locks=locks, clock=_noon, new_id=self._new_id
         )
         self._generate = Generate(
-            catalog=catalog,
+            router=Router(catalog=catalog),
             generators=generators,
             turns=turns,
             states=states,

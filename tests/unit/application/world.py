@@ -11,6 +11,8 @@ from pluggably.adapters.system import IdSequence, new_state_token, now
 from pluggably.application.catalog import Catalog
 from pluggably.application.erasure import Eraser
 from pluggably.application.generate import Generate, GenerateCommand
+from pluggably.application.routes import RouteModels
+from pluggably.application.routing import Router
 from pluggably.application.sessions import OpenSession, Sessions
 from pluggably.application.state_tokens import StateTokens
 from pluggably.application.turns import SessionLocks, SessionTurns
@@ -18,6 +20,7 @@ from pluggably.domain.access import LOCAL_OPERATOR
 from pluggably.domain.generation import Generation, Role, text_message
 from pluggably.domain.model import Modality, ModelStatus
 from pluggably.domain.parameters import TextParameters
+from pluggably.domain.routing import RetryPolicy
 from tests.artifact_world import ArtifactWorld
 from tests.builders import a_model
 
@@ -33,24 +36,39 @@ class Idle:
 
 
 class World:
-    """The use cases over memory; `generator` is the scripted model `tiny`, and `other` too."""
+    """The use cases over memory; `generator` is the scripted model `tiny`, and `other` too.
 
-    def __init__(self, generator: ScriptedGenerator, *, wait_s: float = 5, clock=now, folder=Path("nowhere")) -> None:
+    `others` are providers with one model each, `<name>/m`; `routing` is of the router.
+    """
+
+    def __init__(
+        self,
+        generator: ScriptedGenerator,
+        *,
+        wait_s: float = 5,
+        clock=now,
+        folder=Path("nowhere"),
+        others=(),
+        **routing,
+    ) -> None:
         self.generator, self.principal = generator, LOCAL_OPERATOR
+        generators = {"local": generator, **dict(others)}
+        remote = [a_model(f"{it}/m", provider=it, parameters=frozenset({"max_tokens", "seed"})) for it in dict(others)]
         self.store = MemorySessionStore()
         new_id, locks = IdSequence(), SessionLocks(wait_s)
-        catalog = Catalog(sources=[ListedModels([TINY, OTHER])], runners=Idle(), defaults={Modality.TEXT: "tiny"})
+        sources = [ListedModels([TINY, OTHER, *remote])]
+        routes = RouteModels(routing.get("routes", {}), sources)
+        catalog = Catalog(sources=[routes, *sources], runners=Idle(), defaults={Modality.TEXT: "tiny"})
         self.artifacts = ArtifactWorld(folder)
         self.jobs = MemoryJobStore()
-        eraser = Eraser(
-            store=self.store, artifacts=self.artifacts.artifacts, jobs=self.jobs, generators={"local": generator}
-        )
+        eraser = Eraser(store=self.store, artifacts=self.artifacts.artifacts, jobs=self.jobs, generators=generators)
         self.sessions = Sessions(
             store=self.store, eraser=eraser, catalog=catalog, locks=locks, clock=clock, new_id=new_id
         )
+        self.router = Router(catalog=catalog, **({"retries": RetryPolicy(attempts=1)} | routing))
         self.generate = Generate(
-            catalog=catalog,
-            generators={"local": generator},
+            router=self.router,
+            generators=generators,
             turns=SessionTurns(store=self.store, clock=clock, locks=locks),
             states=StateTokens(store=self.store, new_token=new_state_token),
             media=self.artifacts.media,

@@ -17,6 +17,9 @@ from .chat import OpenAIChat
 from .image_kinds import KNOWN, WIRE_NAMES
 from .images import OpenAIImages
 from .models import BEYOND_OPENAI, OpenAIModels
+from .replies import expect_success
+
+NO_SUCH_ROUTE = (404, 405)
 
 
 class OpenAIProvider:
@@ -102,6 +105,19 @@ class OpenAIProvider:
             raise StateTokenRefused(detail="This provider keeps no states.")
         makes = self._images if request.modality is Modality.IMAGE else self._chat
         return makes.generate(request)
+
+    async def probe(self) -> None:
+        """Ask whether the server is well, at no cost: for its list of models, which it need not have.
+
+        Raises:
+            GatewayError: it is not.
+        """
+        reply = await self._upstream.get(self._upstream.at("models"))
+        try:
+            if reply.status not in NO_SUCH_ROUTE:
+                await expect_success(reply, self._upstream.limits.idle_s)
+        finally:
+            await reply.close()
 
     async def forget(self, state: BackendState) -> None:
         """Nothing to do: it keeps no states."""
