@@ -4,6 +4,7 @@ from typing import Any
 
 from ...application.artifact_links import Link
 from ...domain.artifact import Artifact
+from .rendering import absolute
 from .scope import Request
 
 
@@ -21,16 +22,11 @@ def artifact_object(artifact: Artifact, link: Link, req: Request) -> dict[str, A
         "created_at": artifact.created_at,
         "kept_until": artifact.kept_until,
         **artifact.facts,
-        "url": _absolute(link, req),
+        "url": absolute(link.url, req.prefix),
         "expires_at": link.expires_at,
     }
 
 
 def link_object(link: Link, req: Request) -> dict[str, Any]:
     """A URL to an artifact's content."""
-    return {"object": "artifact.url", "url": _absolute(link, req), "expires_at": link.expires_at}
-
-
-def _absolute(link: Link, req: Request) -> str:
-    """The URL; where the service does not know how it is reached, it is reached as by this request."""
-    return f"{req.prefix}{link.url}" if link.url.startswith("/") else link.url
+    return {"object": "artifact.url", "url": absolute(link.url, req.prefix), "expires_at": link.expires_at}

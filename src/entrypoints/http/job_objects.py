@@ -13,15 +13,16 @@ from ...domain.generation import Progress, TextDelta
 from ...domain.job import GenerationJob, JobFailure, JobStatus
 from .problems import failure_object, problem_object
 from .rendering import generation_object, progress_object
+from .scope import Exchange
 
 _encode = msgspec.json.Encoder().encode
 
 
-def job_object(view: JobView, request_id: str) -> dict[str, Any]:
+def job_object(view: JobView, request_id: str, base: str) -> dict[str, Any]:
     """A job: the whole generation once there is one, until then what is known."""
     job = view.job
     if view.result:
-        return generation_object(view.result)
+        return generation_object(view.result, base)
     known: dict[str, Any] = {
         "id": job.id,
         "object": "generation",
@@ -52,7 +53,7 @@ class JobEvents:
     """How a job is followed: each event has its number for `Last-Event-ID`. `after` is the number that came last."""
 
     path: str
-    request_id: str
+    exchange: Exchange
     after: int = 0
 
     def write(self, news: Sequence[JobNews]) -> bytes:
@@ -61,7 +62,7 @@ class JobEvents:
 
     def failure(self, error: GatewayError) -> bytes:
         """`error`: why it cannot be followed further; without a number, so that a client goes on from the last one."""
-        return b"event: error\ndata: " + _encode(problem_object(error, self.path, self.request_id)) + b"\n\n"
+        return b"event: error\ndata: " + _encode(problem_object(error, self.path, self.exchange.request_id)) + b"\n\n"
 
     def _event_of(self, news: JobNews) -> bytes:
         match news:
@@ -80,9 +81,9 @@ class JobEvents:
     def _end(self, view: JobView, job: GenerationJob) -> bytes:
         sequence = job.sequence or self.after + 1  # where nobody knows how far it came, the end is news
         if job.status is JobStatus.COMPLETED:
-            return _event("completed", job.id, sequence, job_object(view, self.request_id))
+            return _event("completed", job.id, sequence, job_object(view, self.exchange.request_id, self.exchange.base))
         failure = job.failure or JobFailure(code="cancelled", detail="The generation was cancelled.", source="client")
-        return _event("error", job.id, sequence, failure_object(failure, job_path(job.id), self.request_id))
+        return _event("error", job.id, sequence, failure_object(failure, job_path(job.id), self.exchange.request_id))
 
 
 def _event(name: str, job_id: str, sequence: int, data: dict[str, Any]) -> bytes:

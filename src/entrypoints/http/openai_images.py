@@ -15,7 +15,7 @@ from .body import expected_version, idempotency_key, principal_of, read_json
 from .openai_images_wire import read_request, to_image, to_images, to_usage
 from .openai_wire import to_state_token
 from .problems import openai_error
-from .scope import Request
+from .scope import Exchange, Request
 
 _encode = msgspec.json.Encoder().encode
 
@@ -32,10 +32,10 @@ class ImageGenerations:
         command = evolve(request.command(parameters, expected_version(req)), idempotency=idempotency_key(req))
         begin = self.generate.begin(command, principal_of(req), req.exchange.request_id)
         if command.stream:
-            await sse.respond(resp, req.exchange, begin, ImageEvents(request.partial_images or 0))
+            await sse.respond(resp, req.exchange, begin, ImageEvents(req.exchange, request.partial_images or 0))
             return
         async with begin as running:
-            resp.data = _encode(to_images(await running.result()))
+            resp.data = _encode(to_images(await running.result(), req.prefix))
         resp.content_type = "application/json"
 
 
@@ -43,6 +43,7 @@ class ImageGenerations:
 class ImageEvents:
     """OpenAI's dialect: as many partial images as were asked for, evenly spread, then each picture whole."""
 
+    exchange: Exchange
     partial_images: int
     _shown: int = field(init=False, default=0)
     _created: int = field(init=False, default=0)
@@ -69,7 +70,10 @@ class ImageEvents:
             case Generation():
                 facts = {"usage": to_usage(output), **to_state_token(output)}
                 return b"".join(
-                    [self._event("image_generation.completed", to_image(file) | facts) for file in output.files]
+                    [
+                        self._event("image_generation.completed", to_image(file, self.exchange.base) | facts)
+                        for file in output.files
+                    ]
                 )
             case _:
                 return b""

@@ -19,6 +19,7 @@ from ...domain.model import Modality
 from ...domain.parameters import Field, ImageParameters
 from ..structuring import invalid, structure
 from .openai_wire import to_state_token
+from .rendering import absolute
 
 NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "background": ("auto", "opaque"),
@@ -97,18 +98,18 @@ def _size(size: str | None) -> dict[str, int]:
     return {"width": int(named[1]), "height": int(named[2])}
 
 
-def to_images(generation: Generation) -> dict[str, Any]:
+def to_images(generation: Generation, base: str) -> dict[str, Any]:
     """A finished generation as OpenAI's list of images."""
     return {
         "created": int(generation.created_at.timestamp()),
-        "data": [to_image(file) for file in generation.files],
+        "data": [to_image(file, base) for file in generation.files],
         "usage": to_usage(generation),
     } | to_state_token(generation)
 
 
-def to_image(file: FileDelivery) -> dict[str, Any]:
+def to_image(file: FileDelivery, base: str) -> dict[str, Any]:
     """One picture, by its bytes, which become base64 when the answer is encoded, or by its URL."""
-    return {"b64_json": file.data} if file.data is not None else {"url": file.url}
+    return {"b64_json": file.data} if file.data is not None else {"url": absolute(file.url or "", base)}
 
 
 def to_usage(generation: Generation) -> dict[str, Any]:

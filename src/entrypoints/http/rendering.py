@@ -19,8 +19,8 @@ from ...domain.generation import (
 )
 
 
-def generation_object(generation: Generation) -> dict[str, Any]:
-    """A finished generation."""
+def generation_object(generation: Generation, base: str) -> dict[str, Any]:
+    """A finished generation; `base` is how its client reaches this service, such as `https://example.com`."""
     model, result = generation.model, generation.result
     return {
         "id": generation.id,
@@ -32,7 +32,7 @@ def generation_object(generation: Generation) -> dict[str, Any]:
             "provider": model.provider,
             "version": result.resolved_model or model.version,
         },
-        "output": output_objects(generation),
+        "output": output_objects(generation, base),
         "finish_reason": result.finish_reason,
         "usage": asdict(result.usage),
         "session": _session_ref(generation.session) if generation.session else None,
@@ -45,23 +45,28 @@ def generation_object(generation: Generation) -> dict[str, Any]:
     }
 
 
-def output_objects(generation: Generation) -> list[dict[str, Any]]:
+def output_objects(generation: Generation, base: str) -> list[dict[str, Any]]:
     """The output of a generation, with its files as they are delivered."""
     files = {delivery.part: delivery for delivery in generation.files}
     return [
-        file_object(files[part]) if isinstance(part, ArtifactPart) and part in files else part_object(part)
+        file_object(files[part], base) if isinstance(part, ArtifactPart) and part in files else part_object(part)
         for part in generation.result.output
     ]
 
 
-def file_object(file: FileDelivery) -> dict[str, Any]:
+def file_object(file: FileDelivery, base: str) -> dict[str, Any]:
     """A file in an answer: its bytes in base64, or the artifact and where to get it."""
     part = file.part
     facts = {"media_type": part.media_type, "size_bytes": part.size_bytes, "sha256": part.sha256, **file.facts}
     if file.data is not None:
         return {"type": "inline", "data": file.data, "artifact_id": part.artifact_id, **facts}
-    artifact = {"id": part.artifact_id, **facts, "url": file.url, "expires_at": file.expires_at}
+    artifact = {"id": part.artifact_id, **facts, "url": absolute(file.url or "", base), "expires_at": file.expires_at}
     return {"type": "artifact", "artifact": artifact}
+
+
+def absolute(url: str, base: str) -> str:
+    """The URL; where the service does not know how it is reached, it is reached as by the request."""
+    return f"{base}{url}" if url.startswith("/") else url
 
 
 def progress_object(progress: Progress) -> dict[str, Any]:

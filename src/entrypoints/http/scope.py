@@ -59,6 +59,11 @@ class Exchange:
     drained: asyncio.Event = field(factory=asyncio.Event)
     """Set when the service drains: what has no end of its own ends then."""
 
+    @property
+    def base(self) -> str:
+        """How the client reaches the service, such as `https://example.com`."""
+        return self.request.prefix if self.request else ""
+
 
 class Request(FalconRequest):
     """Falcon's request, which knows its exchange."""

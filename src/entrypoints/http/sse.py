@@ -270,7 +270,7 @@ class NativeEvents:
             case Progress():
                 return self._event(b"progress", progress_object(output))
             case Generation():
-                return self._event(b"completed", generation_object(output))
+                return self._event(b"completed", generation_object(output, self.exchange.base))
 
     def _event(self, name: bytes, data: dict[str, object]) -> bytes:
         self._sequence += 1

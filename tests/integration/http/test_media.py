@@ -64,6 +64,7 @@ async def test_a_picture_comes_inside_the_answer_with_what_is_known_of_it(http):
 async def test_a_picture_comes_by_a_url_that_needs_no_credentials(http):
     answer = await made(http, IMAGE, "A red circle", delivery="url")
     artifact = answer["output"][0]["artifact"]
+    assert artifact["url"].startswith(str(http.base_url))
     content = await http.get(artifact["url"])
     assert hashlib.sha256(content.content).hexdigest() == artifact["sha256"]
     assert content.headers["content-type"] == "image/png"
@@ -215,6 +216,7 @@ OPENAI = "/v1/images/generations"
 async def test_openais_route_gives_urls_or_base64(http):
     by_url = (await http.post(OPENAI, json={"prompt": "A red circle", "n": 2, "size": "16x16"})).json()
     assert len(by_url["data"]) == 2
+    assert by_url["data"][0]["url"].startswith(str(http.base_url))  # a client of OpenAI's has nothing to add
     assert (await http.get(by_url["data"][0]["url"])).status_code == 200
     body = {"prompt": "A red circle", "response_format": "b64_json", "size": "16x8", "seed": 1, "quality": "auto"}
     by_data = (await http.post(OPENAI, json=body)).json()

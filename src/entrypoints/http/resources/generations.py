@@ -120,7 +120,7 @@ class Generations:
             await sse.respond(resp, exchange, begin, sse.NativeEvents(exchange, req.path))
             return
         async with begin as running:
-            resp.data = _encode(generation_object(await running.result()))
+            resp.data = _encode(generation_object(await running.result(), req.prefix))
         resp.content_type = "application/json"
 
     async def _in_background(self, req: Request, resp: Response, command: GenerateCommand) -> None:

@@ -57,13 +57,13 @@ def show(req: Request, resp: Response, view: JobView, wait_s: int | None = None,
     if wait_s is not None:
         resp.set_header("preference-applied", f"wait={wait_s}")
     resp.content_type = "application/json"
-    resp.data = _encode(job_object(view, req.exchange.request_id))
+    resp.data = _encode(job_object(view, req.exchange.request_id, req.prefix))
 
 
 async def follow(req: Request, resp: Response, jobs: Jobs, generation_id: str, after: int = 0) -> None:
     """Answer with the events of a job; it goes on when the client leaves."""
     news = jobs.follow(generation_id, principal_of(req), after=after, idle_s=req.exchange.options.ping_interval_s)
-    await respond_live(resp, req.exchange, news, JobEvents(job_path(generation_id), req.exchange.request_id, after))
+    await respond_live(resp, req.exchange, news, JobEvents(job_path(generation_id), req.exchange, after))
 
 
 def _last_event_id(req: Request) -> int:
