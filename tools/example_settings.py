@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_args, get_origin
 import attrs
 
 from pluggably.domain.parameters import Field
+from pluggably.entrypoints.access_settings import IssuerSettings
 from pluggably.entrypoints.routing_settings import RouteSettings
 from pluggably.entrypoints.settings import PREFIX, ProviderSettings, Settings
 
@@ -31,6 +32,22 @@ EXAMPLES: dict[str, tuple[type, dict[str, Any]]] = {
             "api_key_env": "OPENAI_API_KEY",
             "max_concurrent": 64,
             "options": {},
+        },
+    ),
+    "issuers": (
+        IssuerSettings,
+        {
+            "name": "company",
+            "issuer": "https://login.example.com",
+            "audience": "pluggably",
+            "algorithms": ["RS256", "ES256"],
+            "scope_claim": "scope",
+            "scope_prefix": "",
+            "leeway_s": 30,
+            "jwks_url": "https://login.example.com/jwks",
+            "introspection_url": "https://login.example.com/introspect",
+            "client_id": "pluggably",
+            "client_secret_env": "LOGIN_CLIENT_SECRET",
         },
     ),
     "routes": (

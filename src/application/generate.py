@@ -18,6 +18,7 @@ from ..domain.parameters import given
 from ..domain.session import AUTO, HeldState, Session, SessionEvent
 from .command import GenerateCommand
 from .media import Media
+from .metering import Metering
 from .ports import Clock, Generator, IdFactory, Provenance
 from .recall import RecalledGeneration, recall
 from .routing import Candidates, Router
@@ -39,6 +40,7 @@ class Generate:
     turns: SessionTurns
     states: StateTokens
     media: Media
+    metering: Metering
     clock: Clock
     new_id: IdFactory
 
@@ -103,26 +105,26 @@ class Generate:
         async with self.media.taken_in(command.messages, command.modality, principal, session_id) as taken:
             shown = evolve(command, messages=taken.messages)
             if session_id is None:
-                candidates = await self._candidates(command.model, shown, ())
+                candidates = await self._candidates(command.model, shown, (), principal)
                 Told(shown).to(candidates.lead)
                 return evolve(command, model=candidates.asked.id), candidates.asked
             session = await load_owned(self.turns.store, session_id, principal.id)
             rules.expect_open(session)
-            candidates, context = await self._settled(session, shown, wanted)
+            candidates, context = await self._settled(session, shown, wanted, principal)
             Told(shown, context).to(candidates.lead)
             taken.named_by_a_turn = True
             asked = candidates.asked
             return evolve(shown, session_id=session_id, session_version=None, model=asked.id), asked
 
     async def _settled(
-        self, session: Session, command: GenerateCommand, wanted: HeldState | str | None
+        self, session: Session, command: GenerateCommand, wanted: HeldState | str | None, principal: Principal
     ) -> tuple[Candidates, tuple[Message, ...]]:
         """The models that may answer, and what they are told of the session."""
         rules.expect_version(session, command.session_version)
         selector = command.model or selector_of(wanted) or session.defaults.get(command.modality)
         after = wanted.turn if isinstance(wanted, HeldState) else None
         context = await _context(session, command.messages, after)
-        return await self._candidates(selector, command, context), context
+        return await self._candidates(selector, command, context, principal), context
 
     @asynccontextmanager
     async def _as_turn(
@@ -135,7 +137,7 @@ class Generate:
         command, session_id = running.command, running.command.session_id or ""
 
         async def decide(session: Session) -> Sequence[SessionEvent]:
-            candidates, context = await self._settled(session, running.command, wanted)
+            candidates, context = await self._settled(session, running.command, wanted, running.principal)
             start = await self.states.start(session, wanted, candidates.lead, self.clock())
             if start.backend:  # which only that one understands
                 candidates = evolve(candidates, tiers=((candidates.lead,),))
@@ -160,7 +162,11 @@ class Generate:
 
         async with self.media.taken_in(command.messages, command.modality, running.principal, session_id) as taken:
             running.command = evolve(command, messages=taken.messages)
-            async with running.only_answered(), self.turns.begin(session_id, provenance, decide, key_use) as turn:
+            async with (
+                self.metering.admitted(running),
+                running.only_answered(),
+                self.turns.begin(session_id, provenance, decide, key_use) as turn,
+            ):
                 running.turn = turn
                 yield
 
@@ -171,9 +177,9 @@ class Generate:
             raise InvalidRequest.at("/headers/Idempotency-Key", "needs a session_id: only turns are answered again")
         async with self.media.taken_in(command.messages, command.modality, running.principal, None) as taken:
             running.command = evolve(command, messages=taken.messages)
-            candidates = await self._candidates(command.model, running.command, ())
+            candidates = await self._candidates(command.model, running.command, (), running.principal)
             running.settle(candidates, Told(running.command), Start())
-            async with running.only_answered():
+            async with self.metering.admitted(running), running.only_answered():
                 yield
 
     async def _delivered(
@@ -185,10 +191,12 @@ class Generate:
         return RecalledGeneration(evolve(recalled.generation, files=files))
 
     async def _candidates(
-        self, selector: str | None, command: GenerateCommand, context: Sequence[Message]
+        self, selector: str | None, command: GenerateCommand, context: Sequence[Message], principal: Principal
     ) -> Candidates:
         pictured = begins_with_a_picture(context, command.messages, command.modality)
-        return await self.router.candidates(selector, command.modality, command.parameters, pictured=pictured)
+        candidates = await self.router.candidates(selector, command.modality, command.parameters, pictured=pictured)
+        principal.require_model(candidates.asked.id)
+        return candidates
 
     async def _wanted_state(self, command: GenerateCommand, principal: Principal) -> HeldState | str | None:
         if command.state_token == AUTO and command.session_id is None:

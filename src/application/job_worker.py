@@ -9,7 +9,15 @@ from weakref import WeakValueDictionary
 
 from attrs import define, field
 
-from ..domain.errors import Draining, GatewayError, ModelLoading, Overloaded, SessionBusy, StreamInterrupted
+from ..domain.errors import (
+    Draining,
+    GatewayError,
+    ModelLoading,
+    Overloaded,
+    RateLimited,
+    SessionBusy,
+    StreamInterrupted,
+)
 from ..domain.generation import Generation
 from ..domain.job import GenerationJob, JobStatus
 from .generate import Generate
@@ -21,7 +29,7 @@ from .transcript import FIRST, Transcript, came
 LEASE = timedelta(seconds=10)
 """How long a claim is good that is not renewed: then its worker is taken for dead."""
 
-WAITS = (Overloaded, ModelLoading, SessionBusy, Draining)
+WAITS = (Overloaded, ModelLoading, SessionBusy, RateLimited, Draining)
 """What a job waits for in its queue rather than to fail of it."""
 
 LONGEST_WAIT_S = 60.0

@@ -44,7 +44,8 @@ Output = TextDelta | ToolCallDelta | Progress | Generation
 class RunningGeneration:
     """A generation at work: iterate `outputs` for its pieces, or await `result` for the whole.
 
-    `generators` are the backends by provider name. `when_begun` is awaited each time that one has begun with it.
+    `tokens` are those that it took so far, of a stream about as many as it has pieces. `generators` are the backends by
+    provider name. `when_begun` is awaited each time that one has begun with it.
     """
 
     id: str
@@ -57,6 +58,7 @@ class RunningGeneration:
     generators: Mapping[str, Generator]
     turn: SessionTurn | None = None
     when_begun: Callable[[], Awaitable[None]] | None = None
+    tokens: int = field(init=False, default=0)
     created_at: datetime = field(init=False)
     _candidates: Candidates = field(init=False)
     _told: Told = field(init=False)
@@ -120,6 +122,7 @@ class RunningGeneration:
                         while event := await self._next(events, times, attempts):
                             if isinstance(event, TextDelta | ToolCallDelta | Progress):
                                 times.output()
+                                self.tokens += 1
                                 yield event
                             elif isinstance(event, Started):
                                 times.started = perf_counter()
@@ -203,6 +206,7 @@ class RunningGeneration:
             kept = await self.media.keep(result, self.principal, session_id=session_id, generation_id=self.id)
             result = evolve(result, output=(*result.output, *(it.as_part() for it in kept)), files=())
             self._kept = kept
+        self.tokens = result.usage.input_tokens + result.usage.output_tokens
         timing = times.summary()
         held = None
         if self.turn:

@@ -18,7 +18,9 @@ GatewayError
 │   ├── UrlUnavailable
 │   ├── SignatureInvalid
 │   └── SignatureExpired
+├── InvalidCredentials          nobody knows who the caller is
 ├── InsufficientScope           the caller may not do this
+│   └── ModelNotAllowed
 ├── NotFound                    no such thing here, or not yours
 │   └── SessionErased
 ├── Conflict                    the thing is not in the state that the request needs
@@ -31,6 +33,7 @@ GatewayError
 │   ├── IdempotencyInProgress
 │   └── VersionConflict
 ├── Unavailable                 the request is fine: try it later
+│   ├── RateLimited
 │   ├── Overloaded
 │   ├── ModelLoading
 │   ├── Draining
@@ -168,11 +171,24 @@ class ContentPolicyViolation(Rejected):
     source = "provider"
 
 
+class InvalidCredentials(GatewayError):
+    """The request has no credentials, or none that are good."""
+
+    code = "invalid_credentials"
+    source = "client"
+
+
 class InsufficientScope(GatewayError):
     """The caller may not do this."""
 
     code = "insufficient_scope"
     source = "client"
+
+
+class ModelNotAllowed(InsufficientScope):
+    """The caller may not ask this model."""
+
+    code = "model_not_allowed"
 
 
 class UnsupportedMediaType(Rejected):
@@ -301,6 +317,13 @@ class Unavailable(GatewayError):
     """The request is fine, but it cannot be served now."""
 
     retryable = True
+
+
+class RateLimited(Unavailable):
+    """More was asked than the credentials allow."""
+
+    code = "rate_limited"
+    source = "client"
 
 
 class Overloaded(Unavailable):

@@ -29,9 +29,11 @@ from ..application.imports import Imports
 from ..application.input_files import InputFiles
 from ..application.job_worker import JobWorker
 from ..application.jobs import Jobs
+from ..application.keys import Keys
 from ..application.log_check import LogCheck
 from ..application.log_reads import LogReads
 from ..application.media import Media
+from ..application.metering import Metering
 from ..application.ports import Generator, ModelSource, RunnerStatus
 from ..application.reads import Reads
 from ..application.retention import Retention
@@ -40,7 +42,7 @@ from ..application.sessions import Sessions
 from ..application.state_tokens import StateTokens
 from ..application.turns import SessionLocks, SessionTurns
 from ..domain.model import LOCAL
-from . import artifact_parts, audit_parts, job_parts, routing_parts, session_parts
+from . import access_parts, artifact_parts, audit_parts, job_parts, routing_parts, session_parts
 from .artifact_cleanup import being_cleaned_up
 from .checkpointing import RegularCheckpoints
 from .environment import database_url, secret
@@ -263,6 +265,13 @@ class Container(containers.DeclarativeContainer):
         new_token=providers.Object(new_state_token),
         keep=providers.Callable(session_parts.token_life, settings),
     )
+    key_store = providers.Singleton(access_parts.key_store, database)
+    access = providers.Singleton(access_parts.access, settings, key_store, clock)
+    keys = providers.Singleton(
+        Keys, store=key_store, clock=clock, new_id=new_id, new_secret=providers.Object(access_parts.new_secret)
+    )
+    meter = providers.Singleton(access_parts.meter, settings, database, new_id)
+    metering = providers.Singleton(Metering, meter=meter, clock=clock)
     router = providers.Singleton(routing_parts.router, settings, catalog)
     generate = providers.Singleton(
         Generate,
@@ -271,6 +280,7 @@ class Container(containers.DeclarativeContainer):
         turns=turns,
         states=states,
         media=media,
+        metering=metering,
         clock=clock,
         new_id=new_id,
     )
@@ -311,6 +321,8 @@ async def running(container: Container) -> AsyncIterator[None]:
         await stack.enter_async_context(RegularCheckpoints(container.checkpoints()).being_made(every_s))
         for part in _artifact_parts(container):
             stack.push_async_callback(part().close)
+        stack.push_async_callback(container.access().close)
+        await stack.enter_async_context(access_parts.being_metered(container.meter(), container.clock()))
         await container.artifact_files().open()
         await stack.enter_async_context(InterruptedTurns(container.sessions()).being_ended())
         await stack.enter_async_context(being_cleaned_up(container.artifacts()))
@@ -353,6 +365,8 @@ def create_service(settings: Settings) -> Service:
 
     container = Container(settings=settings)
     services = Services(
+        access=container.access(),
+        keys=container.keys(),
         generate=container.generate(),
         jobs=container.jobs(),
         sessions=container.sessions(),

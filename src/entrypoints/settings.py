@@ -19,6 +19,7 @@ from attrs import define, evolve, field, frozen
 from ..domain.errors import GatewayError, InvalidRequest, Violation
 from ..domain.model import LOCAL, Modality
 from ..domain.parameters import Field
+from .access_settings import AccessSettings, IssuerSettings
 from .artifact_settings import ArtifactSettings
 from .job_settings import JobSettings
 from .routing_settings import RouteSettings, RoutingSettings
@@ -228,6 +229,8 @@ class Settings:
 
     data_dir: Annotated[str, Field("Folder of everything the service keeps.")] = "data"
     server: ServerSettings = ServerSettings()
+    access: AccessSettings = AccessSettings()  # noqa: RUF009 - frozen
+    issuers: tuple[IssuerSettings, ...] = ()
     models: ModelSettings = ModelSettings()
     runners: RunnerSettings = RunnerSettings()
     sessions: SessionSettings = SessionSettings()
@@ -279,6 +282,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
         raise SettingsError(
             detail="These settings are wrong:\n" + "\n".join(lines), violations=error.violations
         ) from error
+    _check_access(settings)
     _check_providers(settings)
     _check_routes(settings.routes)
     _check_sessions(settings.sessions)
@@ -303,6 +307,8 @@ def require_loopback(settings: Settings) -> None:
         SettingsError: the address can be reached from other machines.
     """
     host = settings.server.host
+    if settings.access.methods:
+        return
     try:
         loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -310,7 +316,7 @@ def require_loopback(settings: Settings) -> None:
     if not loopback:
         raise SettingsError(
             detail=f"Not listening on {host}: no credentials are configured, so everyone who can reach that address "
-            "could use every model, key and session. Listen on 127.0.0.1 and put a proxy that authenticates before it.",
+            "could use every model, key and session. Set access.methods, or listen on 127.0.0.1.",
             violations=(
                 Violation(pointer="/server/host", message="must be a loopback address", allowed=("127.0.0.1",)),
             ),
@@ -347,6 +353,25 @@ def _value(raw: str) -> Any:
 
 def _key(pointer: str) -> str:
     return ".".join(pointer.removeprefix("/").split("/")) or "file"
+
+
+def _check_access(settings: Settings) -> None:
+    methods, names = settings.access.methods, [issuer.name for issuer in settings.issuers]
+    _check_variables(settings.access, "access", "secret_env")
+    if "jwt" in methods and settings.access.secret_env is None:
+        raise SettingsError(detail="access.methods has 'jwt', which needs access.secret_env.")
+    if ("oidc" in methods) != bool(names):
+        raise SettingsError(detail="access.methods has 'oidc' exactly if there are [[issuers]] whose tokens are taken.")
+    if len(set(names)) < len(names) or "jwt" in names:
+        raise SettingsError(detail="Issuers need names of their own, other than 'jwt'.")
+    for issuer in settings.issuers:
+        _check_variables(issuer, "issuers", "client_secret_env")
+        for key in ("issuer", "jwks_url", "introspection_url"):
+            _check_url(getattr(issuer, key), f"issuers.{key}", path=True)
+        if issuer.introspection_url and not (issuer.client_id and issuer.client_secret_env):
+            raise SettingsError(
+                detail="issuers.introspection_url needs issuers.client_id and issuers.client_secret_env."
+            )
 
 
 def _check_providers(settings: Settings) -> None:

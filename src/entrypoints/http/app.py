@@ -12,11 +12,13 @@ import structlog
 from . import problems
 from .openai import ChatCompletions
 from .openai_images import ImageGenerations
+from .permissions import require_permission
 from .resources.artifacts import ArtifactResource
 from .resources.audit import Audit
 from .resources.generations import Generations, ImageGeneration, Model3DGeneration, TextGeneration
 from .resources.health import Health
 from .resources.jobs import JobResource
+from .resources.keys import KeyResource, Me
 from .resources.log import Log
 from .resources.models import Models
 from .resources.retention import RetentionResource
@@ -48,7 +50,7 @@ class Application:
     """The ASGI application. `drain` makes it refuse new requests, while those at work may finish."""
 
     def __init__(self, services: Services, options: HttpOptions, lifespan: Lifespan) -> None:
-        self._scope = RequestScope(_falcon_app(services, self.is_ready), options)
+        self._scope = RequestScope(_falcon_app(services, self.is_ready), services.access, options)
         self._jobs = services.jobs
         self._lifespan = lifespan
         self._started = False
@@ -87,8 +89,17 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
 
+class Permissions:
+    """Lets requests through to the route that they matched."""
+
+    async def process_resource(self, req: Request, resp: Any, resource: object, params: object) -> None:  # noqa: ARG002
+        """Refuse whoever may not be there."""
+        exchange = req.exchange
+        require_permission(req.method, req.uri_template or "", exchange.principal, exchange.refusal)
+
+
 def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
-    app = falcon.asgi.App(request_type=Request)
+    app = falcon.asgi.App(request_type=Request, middleware=[Permissions()])
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.auto_parse_form_urlencoded = False
     json = falcon.media.JSONHandler(dumps=msgspec.json.encode, loads=msgspec.json.decode)
@@ -97,7 +108,7 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
     models, health = Models(services.catalog), Health(is_ready)
     audit = Audit(services.exports, services.reads)
     log = Log(services.log_reads)
-    jobs = JobResource(services.jobs)
+    jobs, keys = JobResource(services.jobs), KeyResource(services.keys)
     artifacts = ArtifactResource(services.artifacts, services.artifact_links)
     routes: list[tuple[str, object, str | None]] = [
         ("/v1/generations/text", Generations(services.generate, services.jobs, TextGeneration), None),
@@ -135,6 +146,10 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/models", models, None),
         ("/v1/models/{path:path}", models, "one"),
         ("/v1/parameters", models, "parameters"),
+        ("/v1/keys", keys, None),
+        ("/v1/keys/{key_id}", keys, "one"),
+        ("/v1/keys/{key_id}/rotate", keys, "rotate"),
+        ("/v1/me", Me(), None),
         ("/health/live", health, "live"),
         ("/health/ready", health, "ready"),
     ]

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import msgspec
 from attrs import frozen
 
-from ...domain.access import LOCAL_OPERATOR, Principal
-from ...domain.errors import InvalidRequest, UnsupportedMediaType
+from ...domain.access import Principal
+from ...domain.errors import InvalidCredentials, InvalidRequest, UnsupportedMediaType
 from ...domain.idempotency import IdempotencyKey
 from ..structuring import structure
 from .scope import Request
@@ -28,9 +28,11 @@ class Nothing:
     """A body or a query without fields."""
 
 
-def principal_of(_: Request) -> Principal:
-    """Who asks. As long as the service has no credentials, it listens on loopback and everyone is its operator."""
-    return LOCAL_OPERATOR
+def principal_of(req: Request) -> Principal:
+    """Who asks, and was let through to the route."""
+    if req.exchange.principal is None:
+        raise InvalidCredentials
+    return req.exchange.principal
 
 
 def read_json(req: Request) -> Any:
@@ -90,8 +92,8 @@ def read_query(
     return structure(query, cls, at="/query")
 
 
-def read_time(name: str, text: str | None) -> datetime | None:
-    """The time in a field of the query.
+def read_time(pointer: str, text: str | None) -> datetime | None:
+    """The time in a field, such as `/query/active_after`.
 
     Raises:
         InvalidRequest: it is none, or has no time zone.
@@ -103,7 +105,7 @@ def read_time(name: str, text: str | None) -> datetime | None:
     except msgspec.ValidationError:
         at = None
     if at is None or at.tzinfo is None:
-        raise InvalidRequest.at(f"/query/{name}", "must be a time such as 2026-01-31T12:00:00Z")
+        raise InvalidRequest.at(pointer, "must be a time such as 2026-01-31T12:00:00Z")
     return at
 
 

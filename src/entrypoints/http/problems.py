@@ -15,6 +15,7 @@ from falcon.asgi import Request, Response
 
 from ...domain.errors import (
     GatewayError,
+    InvalidCredentials,
     InvalidRequest,
     ModelModalityMismatch,
     ModelNotFound,
@@ -29,7 +30,9 @@ STATUSES = {
     "model_modality_mismatch": 400,
     "context_length_exceeded": 400,
     "content_policy_violation": 400,
+    "invalid_credentials": 401,
     "insufficient_scope": 403,
+    "model_not_allowed": 403,
     "picture_invalid": 400,
     "url_not_allowed": 400,
     "signature_invalid": 403,
@@ -53,6 +56,7 @@ STATUSES = {
     "state_token_invalid": 422,
     "state_token_expired": 422,
     "url_unavailable": 422,
+    "rate_limited": 429,
     "provider_rate_limited": 429,
     "cancelled": 499,
     "internal_error": 500,
@@ -76,10 +80,12 @@ STATUSES = {
     "insufficient_storage": 507,
 }
 
+CHALLENGE = 'Bearer realm="pluggably"'
+
 OPENAI_ROUTES = ("/v1/chat/completions", "/v1/images/generations")
 """Where the clients are OpenAI's."""
 
-_OPENAI_TYPES = {429: "rate_limit_error", 404: "not_found_error"}
+_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error", 404: "not_found_error"}
 _SERVER_ERROR = 500
 _log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
@@ -177,6 +183,8 @@ def openai_error(error: GatewayError) -> dict[str, Any]:
 def _headers(error: GatewayError) -> dict[str, str]:
     tried_again = len(error.attempts) > 1  # what clients would do is done
     headers = {} if error.retryable and not tried_again else {"x-should-retry": "false"}  # which OpenAI's clients obey
+    if isinstance(error, InvalidCredentials):
+        headers["www-authenticate"] = CHALLENGE
     if error.retry_after_s is not None:
         headers["retry-after"] = str(math.ceil(error.retry_after_s))
     if isinstance(error, MethodNotAllowed):

@@ -17,8 +17,11 @@ import structlog
 from attrs import define, field
 from falcon.asgi import Request as FalconRequest
 
+from ...application.access import Access
+from ...domain.access import Principal
 from ...domain.errors import Draining, GatewayError
 from .incoming import ClientGone, Incoming
+from .permissions import may_be_public
 from .problems import Problem, internal_error, problem_of
 from .services import HttpOptions
 
@@ -51,6 +54,9 @@ class Exchange:
     incoming: Incoming | None = None
     """The body, where it was not read before: then `body` is empty."""
     request: "Request | None" = None
+    principal: Principal | None = None
+    """Who asks; None if nobody is known, and then `refusal` says why."""
+    refusal: GatewayError | None = None
     status: int = 0
     sent_bytes: int = 0
     complete: bool = False
@@ -79,9 +85,10 @@ class Request(FalconRequest):
 class RequestScope:
     """The middleware. Once `draining`, new requests are refused while those at work may finish."""
 
-    def __init__(self, app: App, options: HttpOptions) -> None:
+    def __init__(self, app: App, access: Access, options: HttpOptions) -> None:
         self._drained = asyncio.Event()
         self._app = app
+        self._access = access
         self._options = options
 
     @property
@@ -107,6 +114,7 @@ class RequestScope:
     async def _serve(self, exchange: Exchange, scope: Scope, length: int, receive: Receive, send: Send) -> None:
         try:
             self._expect_open(scope)
+            await self._find_principal(exchange, scope)
             await self._take_body(exchange, scope, length, receive)
         except GatewayError as error:
             await _send_problem(send, problem_of(error, scope["path"], exchange.request_id))
@@ -130,6 +138,17 @@ class RequestScope:
             if not exchange.status:
                 await _send_problem(send, internal_error(scope["path"], exchange.request_id))
 
+    async def _find_principal(self, exchange: Exchange, scope: Scope) -> None:
+        """Find out who asks. Whether that is enough is decided on the matched route; but who is nobody sends no body,
+        and is not told which routes there are.
+        """
+        try:
+            exchange.principal = await self._access.principal(_credential(scope))
+        except GatewayError as error:
+            exchange.refusal = error
+            if not may_be_public(scope["method"], scope["path"]):
+                raise
+
     async def _take_body(self, exchange: Exchange, scope: Scope, length: int, receive: Receive) -> None:
         if (scope["method"], scope["path"].rstrip("/")) in STREAMED:
             exchange.incoming = Incoming(receive, length, self._options.upload_limit_bytes)
@@ -140,6 +159,20 @@ class RequestScope:
     def _expect_open(self, scope: Scope) -> None:
         if self.draining and not scope["path"].startswith("/health/"):
             raise _draining()
+
+
+def _credential(scope: Scope) -> str | None:
+    """What `Authorization: Bearer` or `X-API-Key` shows; of several, which may not mean the same, nothing good."""
+    shown = []
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            kind, _, credential = value.decode("latin-1").strip().partition(" ")
+            shown.append(credential.strip() if kind.lower() == "bearer" else "")
+        elif name == b"x-api-key":
+            shown.append(value.decode("latin-1").strip())
+    if len(shown) > 1:
+        return ""
+    return shown[0] if shown else None
 
 
 def _draining() -> Draining:

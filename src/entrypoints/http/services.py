@@ -2,12 +2,14 @@
 
 from attrs import frozen
 
+from ...application.access import Access
 from ...application.artifact_links import ArtifactLinks
 from ...application.artifacts import Artifacts
 from ...application.audit import Exports
 from ...application.catalog import Catalog
 from ...application.generate import Generate
 from ...application.jobs import Jobs
+from ...application.keys import Keys
 from ...application.log_reads import LogReads
 from ...application.reads import Reads
 from ...application.retention import Retention
@@ -18,6 +20,8 @@ from ...application.sessions import Sessions
 class Services:
     """The use cases behind the routes."""
 
+    access: Access
+    keys: Keys
     generate: Generate
     jobs: Jobs
     sessions: Sessions

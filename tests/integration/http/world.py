@@ -15,11 +15,13 @@ from pluggably.adapters.audit.checkpoint_file import CheckpointFile
 from pluggably.adapters.audit.exporters import FORMATS
 from pluggably.adapters.audit.notes import SigningNotes
 from pluggably.adapters.audit.signing import SigningKey
+from pluggably.adapters.memory.access import MemoryKeyStore, MemoryMeter
 from pluggably.adapters.memory.generator import ScriptedGenerator
 from pluggably.adapters.memory.jobs import MemoryJobStore
 from pluggably.adapters.memory.log import NoLog
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.system import IdSequence, new_state_token, now
+from pluggably.application.access import Access, KeyAuthenticator
 from pluggably.application.audit import Exports
 from pluggably.application.audit_trail import ReadRecorder
 from pluggably.application.catalog import Catalog
@@ -29,8 +31,10 @@ from pluggably.application.erasure import Eraser
 from pluggably.application.generate import Generate
 from pluggably.application.job_worker import JobWorker
 from pluggably.application.jobs import Jobs
+from pluggably.application.keys import Keys
 from pluggably.application.log_check import LogCheck
 from pluggably.application.log_reads import LogReads
+from pluggably.application.metering import Metering
 from pluggably.application.reads import Reads
 from pluggably.application.retention import Retention
 from pluggably.application.routing import Router
@@ -41,6 +45,7 @@ from pluggably.domain.generation import Started, TextDelta
 from pluggably.domain.model import Modality, ModelStatus
 from pluggably.domain.retention import RetentionPolicy
 from pluggably.domain.routing import RetryPolicy
+from pluggably.entrypoints.access_parts import new_secret
 from pluggably.entrypoints.http.app import create_app
 from pluggably.entrypoints.http.services import HttpOptions, Services
 from pluggably.entrypoints.job_parts import being_worked_on
@@ -89,6 +94,8 @@ class World:
         retries=ONCE,
         routes=None,
         seats=None,
+        api_keys: bool = False,
+        authenticators=(),
     ) -> None:
         self.generator = generator or ScriptedGenerator()
         self.store = store or MemorySessionStore()
@@ -111,6 +118,7 @@ class World:
             turns=SessionTurns(store=self.store, clock=clock, locks=locks, max_events=max_events),
             states=StateTokens(store=self.store, new_token=new_state_token),
             media=artifacts.media,
+            metering=Metering(meter=MemoryMeter(), clock=clock),
             clock=clock,
             new_id=new_id,
         )
@@ -123,7 +131,11 @@ class World:
             unexpected=lambda job_id, error: self.unexpected.append(error),
         )
         self.unexpected: list[Exception] = []
+        self.keys = Keys(store=MemoryKeyStore(), clock=clock, new_id=new_id, new_secret=new_secret)
+        found = [*authenticators, *([KeyAuthenticator(store=self.keys.store, clock=clock)] if api_keys else [])]
         self.services = Services(
+            access=Access(authenticators=found, clock=clock),
+            keys=self.keys,
             artifacts=artifacts.artifacts,
             artifact_links=artifacts.links,
             catalog=catalog,

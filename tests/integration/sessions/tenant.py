@@ -9,12 +9,14 @@ from attrs import evolve
 
 from pluggably.adapters.audit.exporters import FORMATS
 from pluggably.adapters.audit.signing import SigningKey
+from pluggably.adapters.memory.access import MemoryMeter
 from pluggably.adapters.memory.generator import ScriptedGenerator
 from pluggably.adapters.system import new_state_token
 from pluggably.application.audit import Exports
 from pluggably.application.audit_trail import ReadRecorder
 from pluggably.application.catalog import Catalog
 from pluggably.application.generate import Generate, GenerateCommand
+from pluggably.application.metering import Metering
 from pluggably.application.ports import Erasure, RecordedEvent, SessionQuery, SessionStore, Verification
 from pluggably.application.reads import Reads
 from pluggably.application.routing import Router
@@ -53,6 +55,7 @@ class Tenant:
             turns=turns,
             states=states,
             media=ArtifactWorld(folder).media,
+            metering=Metering(meter=MemoryMeter(), clock=_noon),
             clock=_noon,
             new_id=self._new_id,
         )

@@ -3,6 +3,7 @@
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from pluggably.adapters.memory.access import MemoryMeter
 from pluggably.adapters.memory.generator import ScriptedGenerator
 from pluggably.adapters.memory.jobs import MemoryJobStore
 from pluggably.adapters.memory.models import ListedModels
@@ -11,6 +12,7 @@ from pluggably.adapters.system import IdSequence, new_state_token, now
 from pluggably.application.catalog import Catalog
 from pluggably.application.erasure import Eraser
 from pluggably.application.generate import Generate, GenerateCommand
+from pluggably.application.metering import Metering
 from pluggably.application.routes import RouteModels
 from pluggably.application.routing import Router
 from pluggably.application.sessions import OpenSession, Sessions
@@ -72,6 +74,7 @@ class World:
             turns=SessionTurns(store=self.store, clock=clock, locks=locks),
             states=StateTokens(store=self.store, new_token=new_state_token),
             media=self.artifacts.media,
+            metering=Metering(meter=MemoryMeter(), clock=clock),
             clock=clock,
             new_id=new_id,
         )

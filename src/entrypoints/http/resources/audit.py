@@ -46,8 +46,8 @@ class ExportOfMany(Export):
         """
         wanted = ArchiveQuery(
             status=self.status,
-            active_after=read_time("active_after", self.active_after),
-            closed_before=read_time("closed_before", self.closed_before),
+            active_after=read_time("/query/active_after", self.active_after),
+            closed_before=read_time("/query/closed_before", self.closed_before),
         )
         if self.session and wanted != ArchiveQuery():
             raise InvalidRequest.at("/query/session", "names sessions: there is nothing left to filter")

@@ -46,7 +46,7 @@ class SessionResource:
             owner=principal_of(req).id,
             status=wanted.status,
             modality=wanted.modality,
-            active_after=read_time("active_after", wanted.active_after),
+            active_after=read_time("/query/active_after", wanted.active_after),
             metadata=wanted.metadata,
             limit=wanted.limit,
             after=read_cursor(wanted.after) if wanted.after else None,

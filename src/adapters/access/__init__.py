@@ -1,0 +1,1 @@
+"""Access: where keys are kept, who vouches for tokens, and what accounts use."""

@@ -1,0 +1,37 @@
+"""What an account may use: a request for a generation enters, and leaves with what it took."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from attrs import define
+
+from ..domain.access import NO_LIMITS
+from .access_ports import Meter
+from .ports import Clock
+from .running import RunningGeneration
+from .turns import to_its_end
+
+
+@define(kw_only=True)
+class Metering:
+    """Counts what those use who have limits."""
+
+    meter: Meter
+    clock: Clock
+
+    @asynccontextmanager
+    async def admitted(self, running: RunningGeneration) -> AsyncIterator[None]:
+        """Be at work for as long as this is not left.
+
+        Raises:
+            RateLimited: the credentials are not for more now.
+        """
+        account, limits = running.principal.account, running.principal.limits
+        if limits == NO_LIMITS:
+            yield
+            return
+        await self.meter.enter(account, limits, running.id, self.clock())
+        try:
+            yield
+        finally:
+            await to_its_end(self.meter.leave(account, limits, running.id, self.clock(), tokens=running.tokens))

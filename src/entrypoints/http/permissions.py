@@ -1,0 +1,93 @@
+"""What each route needs: by the route that was matched, whatever the path looked like. What is not here is refused."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from ...domain.access import Principal, Scope
+from ...domain.errors import GatewayError, InsufficientScope
+
+Needed = tuple[Scope, ...]
+"""One of these scopes; with none of them, good credentials are enough."""
+
+_GENERATE: Needed = (Scope.GENERATE,)
+_SESSIONS: Needed = (Scope.SESSIONS,)
+_READ: Needed = (Scope.SESSIONS, Scope.AUDIT)
+_MODELS: Needed = (Scope.MODELS_READ, Scope.MODELS_ADMIN, Scope.GENERATE)
+_MODELS_ADMIN: Needed = (Scope.MODELS_ADMIN,)
+_ARTIFACTS: Needed = (Scope.ARTIFACTS,)
+_AUDIT: Needed = (Scope.AUDIT,)
+_ADMIN: Needed = (Scope.ADMIN,)
+_ANYBODY: Needed = ()
+
+PUBLIC: Final = frozenset(
+    {
+        ("GET", "/health/live"),
+        ("GET", "/health/ready"),
+        ("GET", "/v1/artifacts/{artifact_id}/content"),  # whose URL is the credential
+    }
+)
+
+PERMISSIONS: Final[Mapping[str, Mapping[str, Needed]]] = {
+    "/v1/generations/text": {"POST": _GENERATE},
+    "/v1/generations/image": {"POST": _GENERATE},
+    "/v1/generations/3d": {"POST": _GENERATE},
+    "/v1/generations/{generation_id}": {"GET": _GENERATE},
+    "/v1/generations/{generation_id}/events": {"GET": _GENERATE},
+    "/v1/generations/{generation_id}/cancel": {"POST": _GENERATE},
+    "/v1/chat/completions": {"POST": _GENERATE},
+    "/v1/images/generations": {"POST": _GENERATE},
+    "/v1/sessions": {"GET": _SESSIONS, "POST": _SESSIONS},
+    "/v1/sessions/{session_id}": {"GET": _READ, "PATCH": _SESSIONS, "DELETE": _SESSIONS},
+    "/v1/sessions/{session_id}/turns": {"GET": _READ},
+    "/v1/sessions/{session_id}/state-tokens": {"GET": _READ},
+    "/v1/sessions/{session_id}/reset": {"POST": _SESSIONS},
+    "/v1/sessions/{session_id}/close": {"POST": _SESSIONS},
+    "/v1/sessions/{session_id}/archive": {"POST": _SESSIONS},
+    "/v1/sessions/{session_id}/hold": {"POST": _SESSIONS},
+    "/v1/sessions/{session_id}/release": {"POST": _SESSIONS},
+    "/v1/sessions/{session_id}/fork": {"POST": _SESSIONS},
+    "/v1/sessions/{session_id}/events": {"GET": _READ},
+    "/v1/sessions/{session_id}/verify": {"GET": _READ},
+    "/v1/sessions/{session_id}/export": {"GET": _READ},
+    "/v1/sessions/{session_id}/replay": {"GET": _READ},
+    "/v1/audit/export": {"GET": _AUDIT},
+    "/v1/audit/key": {"GET": _ANYBODY},
+    "/v1/audit/reads": {"GET": _AUDIT},
+    "/v1/audit/verify": {"GET": _AUDIT},
+    "/v1/audit/checkpoints": {"GET": _AUDIT},
+    "/v1/retention": {"GET": _ADMIN, "POST": _ADMIN},
+    "/v1/artifacts": {"POST": _ARTIFACTS},
+    "/v1/artifacts/{artifact_id}": {"GET": _ARTIFACTS, "DELETE": _ARTIFACTS},
+    "/v1/artifacts/{artifact_id}/sign": {"POST": _ARTIFACTS},
+    "/v1/models": {"GET": _MODELS, "POST": _MODELS_ADMIN},
+    "/v1/models/{path:path}": {"GET": _MODELS, "POST": _MODELS_ADMIN, "PATCH": _MODELS_ADMIN, "DELETE": _MODELS_ADMIN},
+    "/v1/parameters": {"GET": _MODELS},
+    "/v1/keys": {"GET": _ADMIN, "POST": _ADMIN},
+    "/v1/keys/{key_id}": {"GET": _ADMIN, "DELETE": _ADMIN},
+    "/v1/keys/{key_id}/rotate": {"POST": _ADMIN},
+    "/v1/me": {"GET": _ANYBODY},
+}
+
+
+def may_be_public(method: str, path: str) -> bool:
+    """Whether a path may be one of the public routes. Only for refusing early: a route is let through once matched."""
+    return method in ("GET", "HEAD") and (path.startswith("/health/") or path.endswith("/content"))
+
+
+def require_permission(method: str, template: str, principal: Principal | None, refusal: GatewayError | None) -> None:
+    """Let somebody through to a route, or nobody; `refusal` is why there is no principal.
+
+    Raises:
+        GatewayError: `refusal`.
+        InsufficientScope: the credentials are good, but not for this.
+    """
+    if (method, template) in PUBLIC:
+        return
+    if principal is None:
+        raise refusal or InsufficientScope()
+    needed = PERMISSIONS.get(template, {}).get(method)
+    if needed is None:
+        raise InsufficientScope(detail="Nobody may do this: the route says of no scope that it is enough.")
+    if needed and not any(scope in principal.scopes for scope in needed):
+        allowed = " or ".join(repr(scope.value) for scope in needed)
+        raise InsufficientScope(detail=f"This needs the scope {allowed}, which your credentials do not have.")
