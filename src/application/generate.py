@@ -134,6 +134,7 @@ class Generate:
         pictured = begins_with_a_picture(context, command.messages, command.modality)
         model = await self.catalog.resolve(selector, command.modality, pictured=pictured)
         require_honoured(model, command.parameters)
+        self.catalog.used(model, self.clock())
         return model
 
     def _prepare(self, running: RunningGeneration, model: Model, context: tuple[Message, ...], start: Start) -> None:

@@ -24,6 +24,7 @@ from ..domain.generation import (
     ToolCallDelta,
 )
 from ..domain.model import Modality, Model
+from ..domain.parameters import with_presets
 from ..domain.session import AUTO
 from .command import GenerateCommand
 from .media import Media
@@ -73,7 +74,7 @@ class RunningGeneration:
             modality=self.command.modality,
             model=model,
             messages=messages,
-            parameters=self.command.parameters,
+            parameters=with_presets(self.command.parameters, model.presets, model.parameters),
             stream=self.command.stream,
             session_id=self.command.session_id,
             state=start.backend,

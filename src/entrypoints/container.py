@@ -5,7 +5,7 @@ but an engine's own ever loads torch. Nothing is built by importing this file.
 """
 
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,26 +29,21 @@ from ..application.input_files import InputFiles
 from ..application.log_check import LogCheck
 from ..application.log_reads import LogReads
 from ..application.media import Media
-from ..application.ports import Generator, ModelSource, RunnerStatus
 from ..application.reads import Reads
 from ..application.retention import Retention
 from ..application.sessions import Sessions
 from ..application.state_tokens import StateTokens
 from ..application.turns import SessionLocks, SessionTurns
-from ..domain.model import LOCAL
-from . import artifact_parts, audit_parts, session_parts
+from . import artifact_parts, audit_parts, model_parts, session_parts
 from .artifact_cleanup import being_cleaned_up
 from .checkpointing import RegularCheckpoints
-from .environment import database_url, secret
-from .plugins import adapter_path, load_adapter
+from .environment import database_url
 from .retention import ScheduledRetention
-from .settings import ProviderSettings, Settings, SettingsError
+from .settings import Settings, SettingsError
 from .sweep import InterruptedTurns
 
 if TYPE_CHECKING:
     from ..adapters.database.sql import Database
-    from ..adapters.runners.engines import EngineSpec
-    from ..adapters.runners.pool import LocalRunners
     from .http.app import Application
 
 
@@ -64,84 +59,6 @@ def _database(settings: Settings) -> "Database":
     return SqliteDatabase(settings.data_path / "gateway.sqlite")
 
 
-def _engines(settings: Settings) -> "dict[str, EngineSpec]":
-    from ..adapters.runners.engines import ENGINES, text_engine
-
-    added = {
-        name: text_engine(name, adapter_path(path, f"runners.engines.{name}"))
-        for name, path in settings.runners.engines.items()
-    }
-    return {**ENGINES, **added}
-
-
-def _runners(settings: Settings, engines: "Mapping[str, EngineSpec]") -> "LocalRunners":
-    from ..adapters.runners.pool import LocalRunners
-
-    wanted = settings.runners
-    memory = {} if wanted.memory_limit_bytes is None else {"memory_limit_bytes": wanted.memory_limit_bytes}
-    return LocalRunners(
-        engines=engines,
-        parallel=wanted.parallel,
-        queue_limit=wanted.queue_limit,
-        keep_alive_s=wanted.keep_alive_s,
-        threads=wanted.threads,
-        context_length=wanted.context_length,
-        **memory,
-    )
-
-
-def _model_folders(settings: Settings, engines: "Mapping[str, EngineSpec]") -> Sequence[ModelSource]:
-    """The configured folders, and after them what is shipped, so that a model there takes no name away from theirs."""
-    from ..adapters.catalog.folder import SHIPPED, ModelFolder
-
-    installed = {name: spec.profile for name, spec in engines.items() if spec.installed}
-    places = (settings.model_folders, (SHIPPED,)) if settings.models.shipped else (settings.model_folders,)
-    return [ModelFolder(folders, installed) for folders in places]
-
-
-def _remotes(settings: Settings) -> dict[str, Any]:
-    """The providers by name; each is both a `Generator` and a `ModelSource`."""
-    return {provider.name: _remote(provider) for provider in settings.providers}
-
-
-def _remote(provider: ProviderSettings) -> Any:
-    from ..adapters.providers.kinds import KINDS
-
-    setting = f"providers.{provider.name}"
-    kind = load_adapter(KINDS.get(provider.kind, provider.kind), f"{setting}.kind", tuple(KINDS))
-    try:
-        return kind(
-            name=provider.name,
-            base_url=provider.base_url,
-            api_key=_api_key(provider),
-            models=provider.models,
-            **provider.options,
-        )
-    except (TypeError, ValueError) as error:
-        raise SettingsError(detail=f"{setting}.options does not suit {provider.kind!r}: {error}.") from error
-
-
-def _api_key(provider: ProviderSettings) -> str | None:
-    if provider.api_key_env is None:
-        return None
-    return secret(provider.api_key_env, f"Provider {provider.name!r} takes its key")
-
-
-def _catalog(
-    settings: Settings, folders: Sequence[ModelSource], runners: RunnerStatus, remotes: Mapping[str, ModelSource]
-) -> Catalog:
-    return Catalog(
-        sources=[*folders, *remotes.values()],
-        runners=runners,
-        aliases=settings.models.aliases,
-        defaults=settings.models.defaults,
-    )
-
-
-def _generators(runners: Generator, remotes: Mapping[str, Generator]) -> dict[str, Generator]:
-    return {LOCAL: runners, **remotes}
-
-
 class Container(containers.DeclarativeContainer):
     """Everything the service is made of; each part is built once, when it is first asked for."""
 
@@ -150,10 +67,10 @@ class Container(containers.DeclarativeContainer):
     clock = providers.Object(now)
     new_id = providers.Singleton(IdSequence)
 
-    engines = providers.Singleton(_engines, settings)
-    runners = providers.Singleton(_runners, settings, engines)
-    remotes = providers.Singleton(_remotes, settings)
-    generators = providers.Singleton(_generators, runners, remotes)
+    engines = providers.Singleton(model_parts.engines, settings)
+    runners = providers.Singleton(model_parts.runners, settings, engines)
+    remotes = providers.Singleton(model_parts.remotes, settings)
+    generators = providers.Singleton(model_parts.generators, runners, remotes)
     session_store = providers.Selector(
         providers.Callable(session_parts.kind, settings),
         sqlite=providers.Singleton(session_parts.sqlite, settings),
@@ -162,8 +79,8 @@ class Container(containers.DeclarativeContainer):
         other=providers.Singleton(session_parts.other, settings),
     )
 
-    model_folders = providers.Singleton(_model_folders, settings, engines)
-    catalog = providers.Singleton(_catalog, settings, model_folders, runners, remotes)
+    model_folders = providers.Singleton(model_parts.model_folders, settings, engines)
+    catalog = providers.Singleton(model_parts.catalog, settings, model_folders, runners, remotes)
     locks = providers.Singleton(SessionLocks, settings.provided.sessions.busy_wait_s)
     database = providers.Singleton(_database, settings)
     artifact_files = providers.Singleton(artifact_parts.files, settings)

@@ -6,11 +6,11 @@ draft heads) and what is only half written is left out; the components of a pipe
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from attrs import define, field, frozen
 
@@ -19,34 +19,45 @@ from ...domain.model import ModelStatus
 from .diffusers import INDEX as PIPELINE
 from .diffusers import PipelineFolder, read_pipeline
 from .gguf import GgufHeader, read_gguf
+from .hub import HubPlace
+from .pickles import SUFFIXES as PICKLES
+from .pickles import is_pickle_file
 from .pipelines import KINDS, PipelineKind
 from .readings import Problem, Readings
 from .safetensors import CONFIG, INDEX, SUFFIX, SafetensorsFolder, read_safetensors
-from .walk import ModelFile, walk
+from .walk import ModelFile
 
 Files = Mapping[str, ModelFile]
 
 _GGUF = ".gguf"
 _TEXT_ARCHITECTURES = ("ForCausalLM", "LMHeadModel")
+_BELONGING = (SUFFIX, *PICKLES, ".jinja", ".json", ".md", ".model", ".txt")
 _NOTE_LIMIT = 64 * 2**10
 
 
 @frozen(kw_only=True)
 class Found:
-    """A model on disk; `place` is its path inside the model folder, `label` the quantization that its name states."""
+    """A model on disk; `place` is its path inside the model folder, `label` the quantization that its name states.
 
-    format: Literal["gguf", "safetensors", "diffusers"]
+    `files` are all that belong to it, also beside its weights.
+    """
+
+    format: Literal["gguf", "safetensors", "pickle", "diffusers"]
     name: str
     label: str | None
     place: str
     path: Path
     size_bytes: int
     modified_at: datetime
+    files: tuple[ModelFile, ...]
     quantization: str | None = None
+    architecture: str | None = None
     context_length: int | None = None
+    context_bytes: int | None = None
+    chat_template_sha256: str | None = None
+    defaults: Mapping[str, Any] = field(factory=dict)
     license: str | None = None
     source: str | None = None
-    has_chat_template: bool = False
     pipeline: PipelineKind | None = None
     problem: Problem | None = None
 
@@ -64,10 +75,9 @@ class _Place:
         return PIPELINE in self.files
 
 
-def find_models(root: Path, readings: Readings) -> Iterator[Found]:
-    """The models in `root`, in an order that only depends on their names."""
-    root = root.resolve()
-    for place in _places(root):
+def find_models(root: Path, folders: Iterable[tuple[Path, Files]], readings: Readings) -> Iterator[Found]:
+    """The models in what `walk` showed of a root, in an order that only depends on their names."""
+    for place in _places(folders):
         folder, files = place.folder, place.files
         if place.is_pipeline:
             yield _pipeline_model(root, place, readings)
@@ -77,11 +87,13 @@ def find_models(root: Path, readings: Readings) -> Iterator[Found]:
                 yield found
         if CONFIG in files and (INDEX in files or any(name.endswith(SUFFIX) for name in files)):
             yield _safetensors_model(root, folder, files, readings)
+        elif CONFIG in files and (pickled := _pickles(files, readings)):
+            yield _pickled_model(root, folder, files, pickled)
 
 
-def _places(root: Path) -> Iterator[_Place]:
+def _places(folders: Iterable[tuple[Path, Files]]) -> Iterator[_Place]:
     pipeline: _Place | None = None
-    for folder, files in walk(root):
+    for folder, files in folders:
         if pipeline and folder.is_relative_to(pipeline.folder):
             pipeline.below[folder.relative_to(pipeline.folder).as_posix()] = files
             continue
@@ -113,7 +125,8 @@ def _gguf_model(root: Path, shards: Sequence[ModelFile], files: Files, readings:
     header = headers[0] if isinstance(headers[0], GgufHeader) else None
     if header and header.kind != "model":
         return None
-    note = _note(first, files, readings)
+    note, hub = _note(first, files, readings), HubPlace.of(first.path.parent)
+    notes = [files.get(SourceNote.name_for(shard.path.name)) for shard in shards]
     return Found(
         format="gguf",
         name=parsed.name,
@@ -122,11 +135,15 @@ def _gguf_model(root: Path, shards: Sequence[ModelFile], files: Files, readings:
         path=first.path,
         size_bytes=sum(shard.size_bytes for shard in shards),
         modified_at=_modified(shards),
+        files=(*shards, *(it for it in notes if it)),
         quantization=(header.quantization if header else None) or parsed.quantization,
+        architecture=header.architecture if header else None,
         context_length=header.context_length if header else None,
+        context_bytes=header.context_bytes if header else None,
+        chat_template_sha256=header.chat_template_sha256 if header else None,
+        defaults=header.defaults if header else {},
         license=(header.license if header else None) or (note.license if note else None),
-        source=note.source if note else None,
-        has_chat_template=bool(header and header.chat_template_sha256),
+        source=note.source if note else hub.source if hub else None,
         problem=_gguf_problem(parsed, shards, headers),
     )
 
@@ -174,19 +191,55 @@ def _read_note(path: Path) -> SourceNote | None:
 def _safetensors_model(root: Path, folder: Path, files: Files, readings: Readings) -> Found:
     said = readings.of(tuple(files.values()), lambda: read_safetensors(folder, files.keys()))
     whole = said if isinstance(said, SafetensorsFolder) else None
-    weights = [file for name, file in files.items() if name.endswith(SUFFIX)]
+    weights, hub = [file for name, file in files.items() if name.endswith(SUFFIX)], HubPlace.of(folder)
     return Found(
         format="safetensors",
-        name=folder.name,
+        name=hub.name if hub else folder.name,
         label=None,
         place=folder.relative_to(root).as_posix(),
         path=folder,
         size_bytes=sum(file.size_bytes for file in weights),
         modified_at=_modified([files[CONFIG], *weights]),
+        files=_belonging(files),
         quantization=whole.dtype if whole else None,
+        architecture=whole.architecture if whole else None,
         context_length=whole.context_length if whole else None,
-        has_chat_template=bool(whole and whole.has_chat_template),
+        context_bytes=whole.context_bytes if whole else None,
+        chat_template_sha256=whole.chat_template_sha256 if whole else None,
+        defaults=whole.defaults if whole else {},
+        source=hub.source if hub else None,
         problem=_safetensors_problem(said),
+    )
+
+
+def _belonging(files: Files) -> tuple[ModelFile, ...]:
+    """Those that models of this kind are made of; of what else lies there nobody knows whose it is."""
+    return tuple(file for name, file in files.items() if name.lower().endswith(_BELONGING))
+
+
+def _pickles(files: Files, readings: Readings) -> list[ModelFile]:
+    """Those that are pickles by their content, among those that are called like weights."""
+    named = [file for name, file in files.items() if name.lower().endswith(PICKLES)]
+    return [file for file in named if readings.of((file,), partial(is_pickle_file, file.path)) is True]
+
+
+def _pickled_model(root: Path, folder: Path, files: Files, pickled: Sequence[ModelFile]) -> Found:
+    hub = HubPlace.of(folder)
+    return Found(
+        format="pickle",
+        name=hub.name if hub else folder.name,
+        label=None,
+        place=folder.relative_to(root).as_posix(),
+        path=folder,
+        size_bytes=sum(file.size_bytes for file in pickled),
+        modified_at=_modified([files[CONFIG], *pickled]),
+        files=_belonging(files),
+        source=hub.source if hub else None,
+        problem=Problem(
+            ModelStatus.UNSUPPORTED,
+            f"its weights ({pickled[0].path.name}) are pickles, which can run code: only safetensors are opened",
+            pickled=True,
+        ),
     )
 
 
@@ -207,16 +260,19 @@ def _pipeline_model(root: Path, place: _Place, readings: Readings) -> Found:
     files = {f"{part}/{name}": file for part, names in parts.items() for name, file in names.items()}
     said = readings.of(tuple(files.values()), lambda: read_pipeline(place.folder, parts))
     whole = said if isinstance(said, PipelineFolder) else None
-    weights = [files[name] for name in whole.weights] if whole else []
+    weights, hub = [files[name] for name in whole.weights] if whole else [], HubPlace.of(place.folder)
     return Found(
         format="diffusers",
-        name=place.folder.name,
+        name=hub.name if hub else place.folder.name,
         label=None,
         place=place.folder.relative_to(root).as_posix(),
         path=place.folder,
         size_bytes=sum(file.size_bytes for file in weights),
         modified_at=_modified([place.files[PIPELINE], *weights]),
+        files=_belonging(files),
         quantization=whole.dtype if whole else None,
+        architecture=whole.pipeline if whole else None,
+        source=hub.source if hub else None,
         license=whole.license if whole else None,
         pipeline=KINDS.get(whole.pipeline or "") if whole else None,
         problem=_pipeline_problem(said),
@@ -232,6 +288,7 @@ def _pipeline_problem(said: PipelineFolder | Problem) -> Problem | None:
         return Problem(
             ModelStatus.UNSUPPORTED,
             f"the weights of {', '.join(said.pickled)} are pickles, which can run code: only safetensors are opened",
+            pickled=True,
         )
     return _incomplete(said.missing)
 

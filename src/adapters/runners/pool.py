@@ -12,16 +12,14 @@ from attrs import define, field, frozen
 
 from ...domain.errors import Draining, ModelNotFound, Overloaded, RunnerOutOfMemory, StateTokenRefused
 from ...domain.generation import BackendState, GenerationEvent, GenerationRequest, Started
+from ...domain.memory import ORDINARY_CONTEXT_TOKENS, estimate_bytes
 from ...domain.model import Model, ModelStatus
 from .admission import Admission
 from .engine import EngineOptions
 from .engines import ENGINES, EngineSpec
-from .memory import Resident, estimate_bytes, to_unload
+from .memory import Resident, to_unload
 from .process import RunnerProcess
 from .shared_context import shared_tokens
-
-ORDINARY_CONTEXT_TOKENS = 8_192
-"""Assumed for the estimate where nobody says how long a model's context is."""
 
 log = structlog.get_logger()
 
@@ -174,7 +172,7 @@ class LocalRunners:
         try:
             spec, options = self._spec(model), self._options(model)
             context = shared_tokens(options.context_length or ORDINARY_CONTEXT_TOKENS, options.parallel)
-            await self._make_room(place, estimate_bytes(model.size_bytes or 0, context))
+            await self._make_room(place, estimate_bytes(model.size_bytes or 0, context, model.context_bytes))
             log.info("model.loading", model=model.id, engine=model.engine)
             place.runner = await RunnerProcess.start(spec.path, options)
             log.info("model.loaded", model=model.id, resident_bytes=place.runner.resident_bytes)

@@ -1,8 +1,9 @@
 """The parameters of all modalities by their names."""
 
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
 
-from attrs import fields
+from attrs import evolve, fields
 
 from .image import ImageParameters
 from .model_3d import Model3DParameters
@@ -24,3 +25,17 @@ MODEL_3D_PARAMETERS = frozenset(_NAMES[Model3DParameters])
 def given(parameters: Parameters) -> dict[str, Any]:
     """The parameters that the request names, by name."""
     return {name: value for name in _NAMES[type(parameters)] if (value := getattr(parameters, name)) is not None}
+
+
+_P = TypeVar("_P", TextParameters, ImageParameters, Model3DParameters, Parameters)
+
+
+def with_presets(parameters: _P, presets: Mapping[str, Any], honoured: Collection[str]) -> _P:
+    """The parameters, with the presets for those that are not given and that are honoured."""
+    told = given(parameters)
+    more: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in presets.items()
+        if name in honoured and name not in told
+    }
+    return evolve(parameters, **more) if more else parameters

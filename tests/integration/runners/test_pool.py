@@ -7,9 +7,9 @@ import psutil
 import pytest
 from attrs import evolve
 
-from pluggably.adapters.runners.memory import PROCESS_BYTES
 from pluggably.domain.errors import ModelNotFound, Overloaded, RunnerCrashed, RunnerOutOfMemory
 from pluggably.domain.generation import Completed, Started
+from pluggably.domain.memory import PROCESS_BYTES
 from pluggably.domain.model import ModelStatus
 from tests.builders import a_model, a_request
 

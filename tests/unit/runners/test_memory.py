@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pluggably.adapters.runners.memory import Resident, estimate_bytes, to_unload
+from pluggably.adapters.runners.memory import Resident, to_unload
+from pluggably.domain.memory import estimate_bytes
 
 residents = st.lists(
     st.builds(
