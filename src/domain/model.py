@@ -57,7 +57,8 @@ class Model:
     `defaults` are the values of parameters that its files recommend, and its engine takes for those that a request does
     not give; `presets` those of the operator, which go before them. `context_bytes` is the memory that a token of its
     context takes, `memory_bytes` about what it takes when it is loaded, for one conversation of ordinary length.
-    `gated`: whoever fetches it has to agree to its licence first. A `pickled` one has weights that can run code.
+    `gated`: whoever fetches it has to agree to its licence first. A `pickled` one has weights that can run code,
+    and is opened only if an operator allows that.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Model:
     defaults: Mapping[str, Any] = field(factory=dict)
     presets: Mapping[str, Any] = field(factory=dict)
     pickled: bool = False
+    allows_pickle: bool = False
     status: ModelStatus = ModelStatus.AVAILABLE
     reason: str | None = None
     pinned: bool = False

@@ -118,9 +118,11 @@ def _judged(model: Model, said: Registration) -> Model:
         return model
     if model.engine is None:
         return evolve(
-            model, reason="its weights are pickles, which are allowed for it, but no engine here opens them: convert it"
+            model,
+            allows_pickle=True,
+            reason="its weights are pickles, which are allowed for it, but no engine here opens them: convert it",
         )
-    return evolve(model, status=ModelStatus.AVAILABLE, reason=None)
+    return evolve(model, allows_pickle=True, status=ModelStatus.AVAILABLE, reason=None)
 
 
 def _missing(said: Registration) -> Model:

@@ -6,7 +6,7 @@ but an engine's own ever loads torch. Nothing is built by importing this file.
 
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +30,15 @@ from ..application.log_check import LogCheck
 from ..application.log_reads import LogReads
 from ..application.media import Media
 from ..application.reads import Reads
+from ..application.registrations import Registrations
 from ..application.retention import Retention
 from ..application.sessions import Sessions
 from ..application.state_tokens import StateTokens
+from ..application.storage import Storage
 from ..application.turns import SessionLocks, SessionTurns
 from . import artifact_parts, audit_parts, model_parts, session_parts
 from .artifact_cleanup import being_cleaned_up
+from .catalog_upkeep import being_kept_up, being_kept_within, being_preloaded
 from .checkpointing import RegularCheckpoints
 from .environment import database_url
 from .retention import ScheduledRetention
@@ -79,10 +82,27 @@ class Container(containers.DeclarativeContainer):
         other=providers.Singleton(session_parts.other, settings),
     )
 
-    model_folders = providers.Singleton(model_parts.model_folders, settings, engines)
-    catalog = providers.Singleton(model_parts.catalog, settings, model_folders, runners, remotes)
-    locks = providers.Singleton(SessionLocks, settings.provided.sessions.busy_wait_s)
     database = providers.Singleton(_database, settings)
+    model_folder = providers.Singleton(model_parts.model_folder, settings, engines)
+    model_sources = providers.Singleton(model_parts.sources, settings, model_folder, engines, remotes)
+    model_files = providers.Singleton(model_parts.model_files, model_folder)
+    model_registry = providers.Singleton(model_parts.registry, database)
+    model_uses = providers.Singleton(model_parts.uses, database)
+    fetching = providers.Singleton(model_parts.fetching)
+    catalog_alone = providers.Singleton(model_parts.catalog, settings, model_sources, runners)
+    catalog = providers.Singleton(model_parts.catalog, settings, model_sources, runners, model_registry, model_uses)
+    registrations = providers.Singleton(
+        Registrations,
+        catalog=catalog,
+        registry=model_registry,
+        uses=model_uses,
+        files=model_files,
+        loader=runners,
+        fetching=fetching,
+        clock=clock,
+        read_parameters=providers.Object(model_parts.read_parameters),
+    )
+    locks = providers.Singleton(SessionLocks, settings.provided.sessions.busy_wait_s)
     artifact_files = providers.Singleton(artifact_parts.files, settings)
     artifact_index = providers.Singleton(artifact_parts.index, database)
     workspaces = providers.Singleton(artifact_parts.workspaces, settings)
@@ -99,6 +119,18 @@ class Container(containers.DeclarativeContainer):
         new_id=new_id,
         keep_for=providers.Callable(artifact_parts.keep_for, settings),
         input_limit_bytes=settings.provided.artifacts.upload_limit_bytes,
+    )
+    storage = providers.Singleton(
+        Storage,
+        catalog=catalog,
+        registrations=registrations,
+        registry=model_registry,
+        files=model_files,
+        fetching=fetching,
+        artifacts=artifacts,
+        stored_artifacts=artifact_index,
+        policy=providers.Callable(model_parts.storage_policy, settings),
+        clock=clock,
     )
     artifact_links = providers.Singleton(
         ArtifactLinks,
@@ -184,7 +216,7 @@ class Container(containers.DeclarativeContainer):
 
 def _artifact_parts(container: Container) -> list[providers.Provider[Any]]:
     """Those that hold something open."""
-    opened: list[providers.Provider[Any]] = [container.database, container.artifact_files]
+    opened: list[providers.Provider[Any]] = [container.database, container.artifact_files, container.model_files]
     return [*opened, container.workspaces, container.pictures, container.egress]
 
 
@@ -203,8 +235,24 @@ async def running(container: Container) -> AsyncIterator[None]:
         await stack.enter_async_context(InterruptedTurns(container.sessions()).being_ended())
         await stack.enter_async_context(being_cleaned_up(container.artifacts()))
         await container.catalog().refresh()
+        await stack.enter_async_context(_models_kept_up(container))
         retention = ScheduledRetention(container.retention(), container.new_id())
         await stack.enter_async_context(retention.being_carried_out(container.settings().sessions.retention_every_s))
+        yield
+
+
+@asynccontextmanager
+async def _models_kept_up(container: Container) -> AsyncIterator[None]:
+    settings, catalog = container.settings(), container.catalog()
+    shared = session_parts.kind(settings) == "postgres"
+    every_s = settings.storage.cleanup_every_s
+    async with AsyncExitStack() as stack:
+        for context in (
+            being_kept_up(catalog, scan_every_s=settings.models.scan_every_s, shared=shared),
+            being_preloaded(catalog, container.runners(), settings.models.preload),
+            being_kept_within(container.storage(), every_s) if every_s else nullcontext(),
+        ):
+            await stack.enter_async_context(context)
         yield
 
 
@@ -236,6 +284,8 @@ def create_service(settings: Settings) -> Service:
         log_reads=container.log_reads(),
         artifacts=container.artifacts(),
         artifact_links=container.artifact_links(),
+        registrations=container.registrations(),
+        storage=container.storage(),
     )
     options = HttpOptions(
         body_limit_bytes=settings.server.body_limit_bytes,
@@ -247,8 +297,8 @@ def create_service(settings: Settings) -> Service:
 
 
 def open_catalog(settings: Settings) -> Catalog:
-    """The catalog alone, for a command that runs without the service."""
-    catalog: Catalog = Container(settings=settings).catalog()
+    """The catalog alone, for a command that runs without the service, or beside it: nothing is registered in it."""
+    catalog: Catalog = Container(settings=settings).catalog_alone()
     return catalog
 
 

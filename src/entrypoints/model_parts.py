@@ -1,16 +1,24 @@
 """What models come from and run on, for the composition root; each adapter is imported when it is built."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..application.catalog import Catalog
-from ..application.ports import Generator, ModelSource, RunnerStatus
-from ..domain.model import LOCAL
+from ..application.model_ports import Fetching, ModelRegistry, ModelUses
+from ..application.ports import Generator, ModelSource
+from ..domain.model import LOCAL, EngineProfile, Modality
+from ..domain.parameters import PARAMETERS, Parameters
+from ..domain.storage import StoragePolicy
 from .environment import secret
 from .plugins import adapter_path, load_adapter
 from .settings import ProviderSettings, Settings, SettingsError
+from .structuring import structure
 
 if TYPE_CHECKING:
+    from ..adapters.catalog.files import LocalModelFiles
+    from ..adapters.catalog.folder import ModelFolder
+    from ..adapters.database.sql import Database
     from ..adapters.runners.engines import EngineSpec
     from ..adapters.runners.pool import LocalRunners
 
@@ -37,19 +45,75 @@ def runners(settings: Settings, engines: "Mapping[str, EngineSpec]") -> "LocalRu
         parallel=wanted.parallel,
         queue_limit=wanted.queue_limit,
         keep_alive_s=wanted.keep_alive_s,
+        cooldown_s=wanted.cooldown_s,
         threads=wanted.threads,
         context_length=wanted.context_length,
         **memory,
     )
 
 
-def model_folders(settings: Settings, engines: "Mapping[str, EngineSpec]") -> Sequence[ModelSource]:
-    """The configured folders, and after them what is shipped, so that a model there takes no name away from theirs."""
+def model_folder(settings: Settings, engines: "Mapping[str, EngineSpec]") -> "ModelFolder":
+    """The configured folders."""
+    from ..adapters.catalog.folder import ModelFolder
+
+    return ModelFolder(settings.model_folders, _profiles(engines))
+
+
+def sources(
+    settings: Settings, folder: ModelSource, engines: "Mapping[str, EngineSpec]", remotes: Mapping[str, ModelSource]
+) -> Sequence[ModelSource]:
+    """The configured folders, then what is shipped, so that a model there takes no name away; then the providers."""
     from ..adapters.catalog.folder import SHIPPED, ModelFolder
 
-    installed = {name: spec.profile for name, spec in engines.items() if spec.installed}
-    places = (settings.model_folders, (SHIPPED,)) if settings.models.shipped else (settings.model_folders,)
-    return [ModelFolder(folders, installed) for folders in places]
+    shipped = [ModelFolder((SHIPPED,), _profiles(engines))] if settings.models.shipped else []
+    return [folder, *shipped, *remotes.values()]
+
+
+def _profiles(engines: "Mapping[str, EngineSpec]") -> "dict[str, EngineProfile]":
+    return {name: spec.profile for name, spec in engines.items() if spec.installed}
+
+
+def model_files(folder: "ModelFolder") -> "LocalModelFiles":
+    """The files in the configured folders."""
+    from ..adapters.catalog.files import LocalModelFiles
+
+    return LocalModelFiles(folder)
+
+
+def registry(database: "Database") -> ModelRegistry:
+    """What operators say of models."""
+    from ..adapters.catalog.registry import SqlModelRegistry
+
+    return SqlModelRegistry(database)
+
+
+def uses(database: "Database") -> ModelUses:
+    """When models were used last."""
+    from ..adapters.catalog.registry import SqlModelUses
+
+    return SqlModelUses(database)
+
+
+def fetching() -> Fetching:
+    """What is being fetched."""
+    from ..adapters.memory.fetching import NothingFetched
+
+    return NothingFetched()
+
+
+def storage_policy(settings: Settings) -> StoragePolicy:
+    """How much of the disk models may take."""
+    wanted = settings.storage
+    return StoragePolicy(
+        max_bytes=wanted.max_bytes,
+        min_free_bytes=wanted.min_free_bytes,
+        keep_unused=None if wanted.unused_days is None else timedelta(days=wanted.unused_days),
+    )
+
+
+def read_parameters(modality: Modality, values: Mapping[str, Any]) -> Parameters:
+    """Parameters of a modality that come from outside."""
+    return structure(dict(values), PARAMETERS[modality], at="/parameters")
 
 
 def remotes(settings: Settings) -> dict[str, Any]:
@@ -81,14 +145,21 @@ def _api_key(provider: ProviderSettings) -> str | None:
 
 
 def catalog(
-    settings: Settings, folders: Sequence[ModelSource], runners: RunnerStatus, remotes: Mapping[str, ModelSource]
+    settings: Settings,
+    sources: Sequence[ModelSource],
+    runners: "LocalRunners",
+    registry: ModelRegistry | None = None,
+    uses: ModelUses | None = None,
 ) -> Catalog:
     """All models."""
     return Catalog(
-        sources=[*folders, *remotes.values()],
+        sources=sources,
         runners=runners,
         aliases=settings.models.aliases,
         defaults=settings.models.defaults,
+        registry=registry,
+        uses=uses,
+        on_pins=runners.keep,
     )
 
 

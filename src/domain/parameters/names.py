@@ -5,12 +5,19 @@ from typing import Any, TypeVar
 
 from attrs import evolve, fields
 
+from ..model import Modality
 from .image import ImageParameters
 from .model_3d import Model3DParameters
 from .text import TextParameters
 
 Parameters = TextParameters | ImageParameters | Model3DParameters
 """How to generate something: one class for each modality."""
+
+PARAMETERS: Mapping[Modality, type[Parameters]] = {
+    Modality.TEXT: TextParameters,
+    Modality.IMAGE: ImageParameters,
+    Modality.MODEL_3D: Model3DParameters,
+}
 
 _NAMES: dict[type[Parameters], tuple[str, ...]] = {
     kind: tuple(attribute.name for attribute in fields(kind))

@@ -21,6 +21,7 @@ from .resources.models import Models
 from .resources.retention import RetentionResource
 from .resources.session_events import SessionEvents
 from .resources.sessions import SessionResource
+from .resources.storage import StorageResource
 from .scope import Receive, Request, RequestScope, Scope, Send
 from .services import HttpOptions, Services
 
@@ -91,7 +92,8 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
     json = falcon.media.JSONHandler(dumps=msgspec.json.encode, loads=msgspec.json.decode)
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json
     sessions, events = SessionResource(services.sessions, services.reads), SessionEvents(services.reads)
-    models, health = Models(services.catalog), Health(is_ready)
+    models, health = Models(services.catalog, services.registrations), Health(is_ready)
+    storage = StorageResource(services.storage)
     audit = Audit(services.exports, services.reads)
     log = Log(services.log_reads)
     artifacts = ArtifactResource(services.artifacts, services.artifact_links)
@@ -128,6 +130,8 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/models", models, None),
         ("/v1/models/{path:path}", models, "one"),
         ("/v1/parameters", models, "parameters"),
+        ("/v1/storage", storage, None),
+        ("/v1/storage/cleanup", storage, "cleanup"),
         ("/health/live", health, "live"),
         ("/health/ready", health, "ready"),
     ]

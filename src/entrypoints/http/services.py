@@ -9,8 +9,10 @@ from ...application.catalog import Catalog
 from ...application.generate import Generate
 from ...application.log_reads import LogReads
 from ...application.reads import Reads
+from ...application.registrations import Registrations
 from ...application.retention import Retention
 from ...application.sessions import Sessions
+from ...application.storage import Storage
 
 
 @frozen(kw_only=True)
@@ -26,6 +28,8 @@ class Services:
     log_reads: LogReads
     artifacts: Artifacts
     artifact_links: ArtifactLinks
+    registrations: Registrations
+    storage: Storage
 
 
 @frozen(kw_only=True)

@@ -15,8 +15,11 @@ from pluggably.adapters.audit.checkpoint_file import CheckpointFile
 from pluggably.adapters.audit.exporters import FORMATS
 from pluggably.adapters.audit.notes import SigningNotes
 from pluggably.adapters.audit.signing import SigningKey
+from pluggably.adapters.memory.fetching import NothingFetched
 from pluggably.adapters.memory.generator import ScriptedGenerator
+from pluggably.adapters.memory.local_models import MemoryModelFiles, MemoryModelLoader
 from pluggably.adapters.memory.log import NoLog
+from pluggably.adapters.memory.registry import MemoryModelRegistry, MemoryModelUses
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.system import IdSequence, new_state_token, now
 from pluggably.application.audit import Exports
@@ -29,15 +32,19 @@ from pluggably.application.generate import Generate
 from pluggably.application.log_check import LogCheck
 from pluggably.application.log_reads import LogReads
 from pluggably.application.reads import Reads
+from pluggably.application.registrations import Registrations
 from pluggably.application.retention import Retention
 from pluggably.application.sessions import Sessions
 from pluggably.application.state_tokens import StateTokens
+from pluggably.application.storage import Storage
 from pluggably.application.turns import SessionLocks, SessionTurns
 from pluggably.domain.generation import Started, TextDelta
 from pluggably.domain.model import Modality, ModelStatus
 from pluggably.domain.retention import RetentionPolicy
+from pluggably.domain.storage import StoragePolicy
 from pluggably.entrypoints.http.app import create_app
 from pluggably.entrypoints.http.services import HttpOptions, Services
+from pluggably.entrypoints.model_parts import read_parameters
 from tests.artifact_world import ArtifactWorld
 from tests.builders import a_model
 
@@ -77,6 +84,7 @@ class World:
         artifacts=None,
         models=None,
         studio=None,
+        policy=None,
     ) -> None:
         self.generator = generator or ScriptedGenerator()
         self.store = store or MemorySessionStore()
@@ -85,8 +93,30 @@ class World:
         new_id, locks = IdSequence(), SessionLocks(wait_s)
         self.signer, log = SigningKey(Path(keys)), getattr(self.store, "log", NoLog())
         kept = {"store": log, "second_place": CheckpointFile(Path(keys) / "audit"), "notes": SigningNotes(self.signer)}
+        registry, uses, self.loader, self.files = (
+            MemoryModelRegistry(),
+            MemoryModelUses(),
+            MemoryModelLoader(),
+            MemoryModelFiles(),
+        )
         catalog = Catalog(
-            sources=[models or Models()], runners=Models(), aliases={"small": "tiny"}, defaults={Modality.TEXT: "tiny"}
+            sources=[models or Models()],
+            runners=Models(),
+            aliases={"small": "tiny"},
+            defaults={Modality.TEXT: "tiny"},
+            registry=registry,
+            uses=uses,
+            on_pins=self.loader.keep,
+        )
+        registrations = Registrations(
+            catalog=catalog,
+            registry=registry,
+            uses=uses,
+            files=self.files,
+            loader=self.loader,
+            fetching=NothingFetched(),
+            clock=clock,
+            read_parameters=read_parameters,
         )
         generators = {"local": self.generator, "acme": self.generator, "studio": studio}
         eraser = Eraser(store=self.store, artifacts=artifacts.artifacts, generators=generators)
@@ -95,6 +125,18 @@ class World:
             artifacts=artifacts.artifacts,
             artifact_links=artifacts.links,
             catalog=catalog,
+            registrations=registrations,
+            storage=Storage(
+                catalog=catalog,
+                registrations=registrations,
+                registry=registry,
+                files=self.files,
+                fetching=NothingFetched(),
+                artifacts=artifacts.artifacts,
+                stored_artifacts=artifacts.artifacts.index,
+                policy=policy or StoragePolicy(),
+                clock=clock,
+            ),
             sessions=Sessions(
                 store=self.store,
                 eraser=eraser,
