@@ -4,12 +4,16 @@ import re
 from hashlib import blake2b
 from typing import Any
 
+import msgspec
+
 from ...domain.errors import InvalidRequest
 from ...domain.model import Modality, Model
 from ...domain.parameters import PARAMETERS
 from .schema import object_schema
 from .scope import Request
 
+_MOST_SHOWN = 10_000
+_encode = msgspec.json.Encoder().encode
 _TAG = re.compile(r'(?:W/)?"(\d{1,18})\.[0-9a-f]+"')
 
 
@@ -47,6 +51,24 @@ def model_object(model: Model, *, default: bool, with_path: bool = False) -> dic
         "last_used_at": model.last_used_at,
     }
     return shown | {"path": model.path} if with_path else shown
+
+
+class ShownModels:
+    """Models as JSON. What was shown before, and is the same still, is not put together again."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, tuple[Model, bool, bool, bytes]] = {}
+
+    def of(self, model: Model, *, default: bool, with_path: bool) -> msgspec.Raw:
+        """The model's object, encoded."""
+        known = self._shown.get(model.id)
+        if known and known[0] is model and known[1] is default and known[2] is with_path:
+            return msgspec.Raw(known[3])
+        if len(self._shown) >= _MOST_SHOWN:
+            self._shown.clear()
+        body = _encode(model_object(model, default=default, with_path=with_path))
+        self._shown[model.id] = (model, default, with_path, body)
+        return msgspec.Raw(body)
 
 
 def parameter_schema(modality: Modality, model: Model | None = None) -> dict[str, Any]:

@@ -1,11 +1,15 @@
 """What else is told of models in folders: what they need, what they recommend, and where they came from."""
 
 import json
+import os
 from hashlib import sha256
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pluggably.adapters.catalog.folder import ModelFolder
+from pluggably.adapters.catalog.safetensors import MalformedSafetensors, tensor_bytes
 from pluggably.domain.memory import PROCESS_BYTES
 from pluggably.domain.model import ModelStatus
 
@@ -155,3 +159,50 @@ async def test_a_folder_that_has_not_changed_is_not_read_again(root):
     assert await source.models() is first
     put(root, "Other.gguf")
     assert len(await source.models()) == 4
+
+
+async def test_a_tree_of_folders_deeper_than_calls_may_be_is_looked_through(root):
+    here = os.open(root, os.O_RDONLY)
+    for _ in range(1_200):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    put(root, "Smol.gguf")
+    try:
+        assert list(await listed(root)) == ["smol"]
+    finally:  # what clears away after tests calls itself for each folder
+        while (root / "d").exists():
+            (root / "d").rename(root / "top")
+            if (root / "top" / "d").exists():
+                (root / "top" / "d").rename(root / "d")
+            (root / "top").rmdir()
+
+
+WHOLE = a_safetensors_file()
+
+
+@given(
+    st.one_of(
+        st.integers(0, len(WHOLE)).map(lambda end: WHOLE[:end]),
+        st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)).map(
+            lambda it: WHOLE[: it[0]] + bytes([it[1]]) + WHOLE[it[0] + 1 :]
+        ),
+        st.binary(max_size=200),
+        st.tuples(st.integers(0, 2**64 - 1), st.binary(max_size=100)).map(
+            lambda it: it[0].to_bytes(8, "little") + it[1]
+        ),
+    )
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_bytes_are_a_safetensors_file_or_are_called_malformed(tmp_path, content):
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(content)
+    try:
+        sizes = tensor_bytes(file)
+    except MalformedSafetensors as exc:
+        assert str(exc)
+        assert not exc.pickled or content.startswith((b"\x80", b"PK"))
+    else:
+        assert all(size > 0 for size in sizes.values())

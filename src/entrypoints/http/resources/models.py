@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
-from attrs import asdict, fields, frozen
+from attrs import asdict, field, fields, frozen
 from falcon.asgi import Response
 
 from ....application.catalog import Catalog, ModelFilter
@@ -14,7 +14,7 @@ from ....domain.errors import NotFound
 from ....domain.model import Modality, Model, ModelStatus
 from ....domain.parameters import Field
 from ..body import Nothing, principal_of, read_body, read_fields, read_query, refuse_idempotency_key
-from ..model_objects import expected_revision, has_it, model_object, parameter_schema, tag_of
+from ..model_objects import ShownModels, expected_revision, has_it, parameter_schema, tag_of
 from ..paging import list_object
 from ..scope import Request
 
@@ -88,6 +88,7 @@ class Models:
 
     catalog: Catalog
     registrations: Registrations
+    _shown: ShownModels = field(init=False, factory=ShownModels)
 
     async def on_get(self, req: Request, resp: Response) -> None:
         """List models."""
@@ -168,9 +169,9 @@ class Models:
         body = _encode(self._object(req, model))
         _send(req, resp, body, tag_of(body, said.revision if said else 0))
 
-    def _object(self, req: Request, model: Model) -> dict[str, Any]:
+    def _object(self, req: Request, model: Model) -> msgspec.Raw:
         with_path = Scope.MODELS_ADMIN in principal_of(req).scopes
-        return model_object(model, default=self.catalog.is_default(model), with_path=with_path)
+        return self._shown.of(model, default=self.catalog.is_default(model), with_path=with_path)
 
 
 def _send(req: Request, resp: Response, body: bytes, tag: str) -> None:
