@@ -121,6 +121,8 @@ def _least(candidates: Sequence[StoredModel], wanted_bytes: int) -> list[StoredM
     for it in candidates:
         if freed >= wanted_bytes:
             break
+        if not it.size_bytes:
+            continue
         chosen.append(it)
         freed += it.size_bytes
     for it in reversed(chosen):  # one that came before a large one may not be needed any more
