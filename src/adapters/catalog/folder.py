@@ -14,7 +14,8 @@ from attrs import define, field, frozen
 from ...domain.discovery import Nameable, Names, unique_names
 from ...domain.memory import ordinary_bytes
 from ...domain.model import LOCAL, EngineProfile, Modality, Model, ModelStatus
-from .found import Files, Found, find_models
+from .finding import find_models
+from .found import Files, Found
 from .readings import Problem, Readings, Seen
 from .walk import walk
 
@@ -115,6 +116,7 @@ class ModelFolder:
             defaults=it.defaults,
             pickled=bool(it.problem and it.problem.pickled),
             license=it.license,
+            gated=it.gated,
             source=it.source,
             status=problem.status if problem else ModelStatus.AVAILABLE,
             reason=problem.reason if problem else None,

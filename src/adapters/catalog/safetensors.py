@@ -19,6 +19,8 @@ from attrs import define, field, frozen
 from ...domain.discovery import ModelFileName
 from ...domain.memory import attention_bytes
 from ...domain.parameters import recommended
+from .card import NAME as CARD
+from .card import Card, read_card
 from .pickles import is_pickle
 from .whole import lacks_data
 
@@ -71,6 +73,7 @@ class SafetensorsFolder:
     chat_template_sha256: str | None = None
     context_bytes: int | None = None
     defaults: Mapping[str, Any] = field(factory=dict)
+    card: Card = field(factory=Card)
     missing: tuple[str, ...] = ()
 
 
@@ -152,6 +155,7 @@ def read_safetensors(folder: Path, names: Collection[str]) -> SafetensorsFolder:
         has_tokenizer=_any_of(_TOKENIZERS, names),
         chat_template_sha256=_template_sha256(folder, names),
         defaults=_defaults(folder, names),
+        card=read_card(folder / CARD) if CARD in names else Card(),
         missing=tuple(sorted(expected.difference(names))),
     )
 

@@ -97,6 +97,7 @@ class LocalRunners:
     context_length: int | None = None
     _places: dict[Files, Place] = field(init=False, factory=dict)
     _pinned: frozenset[str] = field(init=False, default=frozenset())
+    _newest: dict[str, Place] = field(init=False, factory=dict)
     _closed: bool = field(init=False, default=False)
     _changed: asyncio.Event = field(init=False, factory=asyncio.Event)
 
@@ -149,7 +150,7 @@ class LocalRunners:
         """Keep these models in memory; see `ModelLoader.keep`."""
         released, self._pinned = self._pinned.difference(model_ids), frozenset(model_ids)
         for place in self._places.values():
-            if place.model_id in self._pinned:
+            if self._is_kept(place):
                 place.stay()
             elif place.model_id in released:
                 self._left(place)
@@ -174,13 +175,16 @@ class LocalRunners:
         if not (place := self._places.get(files)):
             admission = Admission(self._parallel(model), self.queue_limit)
             place = self._places[files] = Place(files, admission, Cooldown(self.cooldown_s))
+            replaced, self._newest[model.id] = self._newest.get(model.id), place
+            if replaced:
+                self._left(replaced)  # which is not kept any more
         place.stay()
         return place
 
     def _left(self, place: Place) -> None:
         place.last_used = monotonic()
         place.stay()
-        kept = place.model_id in self._pinned or self.keep_alive_s < 0
+        kept = self._is_kept(place) or self.keep_alive_s < 0
         if not place.admission.busy and place.loaded and not kept and not self._closed:
             place.expiry = asyncio.get_running_loop().call_later(self.keep_alive_s, self._expire, place)
         self._wake()
@@ -255,12 +259,16 @@ class LocalRunners:
         return Resident(
             key=place.files,
             size_bytes=max(place.reserved_bytes, runner.resident_bytes if runner else 0),
-            busy=place.admission.busy or not runner or bool(place.unloading) or place.model_id in self._pinned,
+            busy=place.admission.busy or not runner or bool(place.unloading) or self._is_kept(place),
             last_used=place.last_used,
         )
 
+    def _is_kept(self, place: Place) -> bool:
+        """Whether it is pinned; not where other files have taken its place."""
+        return place.model_id in self._pinned and self._newest.get(place.model_id) is place
+
     def _expire(self, place: Place) -> None:
-        if not place.admission.busy and place.model_id not in self._pinned:
+        if not place.admission.busy and not self._is_kept(place):
             self._unload(place)
 
     def _unload(self, place: Place) -> "asyncio.Future[None]":

@@ -151,6 +151,16 @@ async def test_a_pinned_model_stays_when_nobody_uses_it_and_goes_once_it_is_not_
     await pinned.has("closes")
 
 
+async def test_files_that_were_replaced_are_not_kept_for_their_name_being_pinned(make_runners, folder):
+    runners, old, new = make_runners(keep_alive_s=0), folder("old"), folder("new")
+    runners.keep({"old"})
+    await events_of(runners, old.request("say 1"))
+    await events_of(runners, a_request("say 1", model=evolve(new.request("x").model, id="old")))
+    await old.has("closes")
+    assert runners.status("old") is ModelStatus.LOADED
+    assert new.lines("closes") == []
+
+
 async def test_a_pinned_model_is_unloaded_by_hand(runners, folder):
     runners.keep({"tiny"})
     await runners.load(folder().request("x").model)

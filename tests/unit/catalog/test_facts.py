@@ -76,6 +76,27 @@ async def test_a_gguf_file_recommends_parameters(root):
     assert (await the_one(root)).defaults == {"temperature": pytest.approx(0.7)}
 
 
+CARD = b"""---
+license: "llama3.2"
+extra_gated_prompt: >-
+  Agree first.
+---
+license: none
+"""
+
+
+async def test_the_card_of_a_folder_tells_its_licence_and_whether_it_is_gated(root):
+    put_safetensors(root, **{"README.md": CARD})
+    put_safetensors(root, "Open", **{"README.md": b"license: mit, or so"})
+    put_pipeline(root, files={"README.md": CARD})
+    models = await listed(root, ALL)
+    assert {it.id: (it.license, it.gated) for it in models.values()} == {
+        "smollm2-135m": ("llama3.2", True),
+        "open": (None, False),
+        "painter": ("llama3.2", True),
+    }
+
+
 def put_in_hub_cache(root, repository="models--acme--Smol", commit=COMMIT, without=(), **files):
     """A repository as huggingface_hub caches it: links in a snapshot to blobs."""
     ordinary = {
