@@ -27,7 +27,7 @@ class ModelFilesContract:
     async def test_what_is_elsewhere_is_neither(self, files, models):
         assert not files.holds(evolve(models[0], path="/nowhere/at/all"))
         assert not files.holds(evolve(models[0], provider="acme", path=None))
-        for path in ("/nowhere/at/all", "../elsewhere"):
+        for path in ("/nowhere/at/all", "../elsewhere", "..", "/", "/etc/hosts"):
             with pytest.raises(InvalidRequest):
                 files.locate(path)
 

@@ -1,5 +1,6 @@
 """What operators say of models, over real files and databases: it always wins, and all gateways see it."""
 
+import asyncio
 import json
 
 import pytest
@@ -138,6 +139,14 @@ async def test_what_was_said_wins_over_whatever_is_found_later(world, root):
     assert (await here.catalog.resolve("smol", Modality.TEXT)).path.endswith("b.gguf")
     assert (await here.catalog.resolve("smol-q8_0", Modality.TEXT)).path.endswith("b.gguf")
     assert (await here.catalog.get("smol-1")).path.endswith("Smol-Q8_0.gguf")  # found, under a name that is left
+
+
+async def test_an_alias_that_was_said_wins_over_the_id_of_a_model_that_was_found(world, root):
+    for name in ("a", "b"):
+        put(root, f"{name}.gguf")
+    here = world()
+    await here.change("b", aliases=("a",))
+    assert (await here.catalog.resolve("a", Modality.TEXT)).id == "b"
 
 
 async def test_what_was_said_wins_over_the_settings(world, root):
@@ -336,7 +345,7 @@ async def test_what_one_gateway_is_told_another_one_of_the_database_knows(root, 
     databases = [PostgresDatabase(database) for _ in range(2)]
     one, other = (ModelWorld(root, it) for it in databases)
     assert await other.ids() == ["smol"]
-    async with being_kept_up(other.catalog, scan_every_s=0, shared=True, follow_s=0.01):
+    async with asyncio.timeout(20), being_kept_up(other.catalog, scan_every_s=0, shared=True, follow_s=0.01):
         await one.change("smol", pinned=True, default=True, parameters={"temperature": 0.1})
         while not (model := await other.catalog.get("smol")).pinned:
             await other.registry.revision()
@@ -350,7 +359,7 @@ async def test_what_one_gateway_is_told_another_one_of_the_database_knows(root, 
 async def test_models_that_come_to_the_folder_are_found_while_the_service_runs(world, root):
     here = world()
     await here.ids()
-    async with being_kept_up(here.catalog, scan_every_s=0.01, shared=False):
+    async with asyncio.timeout(20), being_kept_up(here.catalog, scan_every_s=0.01, shared=False):
         put(root, "Smol.gguf")
         while await here.ids() != ["smol"]:
             await here.registry.revision()

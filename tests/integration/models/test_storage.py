@@ -1,5 +1,6 @@
 """The storage policy over real files: what goes, what stays, and what is told of it."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -183,7 +184,7 @@ async def test_cleaning_up_needs_the_right_to_administer_models(world):
 async def test_the_policy_is_carried_out_while_the_service_runs(world, root):
     here = world(policy=StoragePolicy(max_bytes=0))
     await three(here, root)
-    async with being_kept_within(here.storage, 0.01):
+    async with asyncio.timeout(20), being_kept_within(here.storage, 0.01):
         while await here.ids():
             await here.registry.revision()
     assert list(root.iterdir()) == []

@@ -151,6 +151,13 @@ async def test_a_gguf_file_that_was_only_given_its_size_is_incomplete(root):
     assert (await the_one(root)).status is ModelStatus.AVAILABLE
 
 
+async def test_a_file_whose_end_was_never_written_is_incomplete(root):
+    whole = a_gguf((("big", (4 * MIB,), 0, 16 * MIB),))
+    grown(put(root, "Smol.gguf", whole[: 12 * MIB]), len(whole))
+    model = await the_one(root)
+    assert (model.status, "never filled" in model.reason) == (ModelStatus.INCOMPLETE, True)
+
+
 async def test_a_safetensors_file_that_was_only_given_its_size_is_incomplete(root):
     folder = put_safetensors(root, **{"model.safetensors": a_safetensors_file(size=8 * MIB)[:4096]})
     whole = len(a_safetensors_file(size=8 * MIB))
