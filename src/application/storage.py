@@ -200,7 +200,7 @@ class Storage:
             StoredModel(
                 id=model.id,
                 size_bytes=model.size_bytes or 0,
-                last_used_at=max(filter(None, (model.last_used_at, model.created_at)), default=at),
+                last_used_at=max(filter(None, (model.last_used_at, model.arrived_at)), default=at),
                 pinned=model.pinned,
                 busy=model.id in fetched or _is_busy(model, at),
             )
@@ -212,4 +212,4 @@ class Storage:
 def _is_busy(model: Model, at: datetime) -> bool:
     if model.status in _IN_USE or (model.last_used_at and at - model.last_used_at < RESTING):
         return True
-    return model.status is ModelStatus.INCOMPLETE and bool(model.created_at and at - model.created_at < ARRIVING)
+    return model.status is ModelStatus.INCOMPLETE and bool(model.arrived_at and at - model.arrived_at < ARRIVING)

@@ -57,6 +57,7 @@ class Model:
     `defaults` are the values of parameters that its files recommend, and its engine takes for those that a request does
     not give; `presets` those of the operator, which go before them. `context_bytes` is the memory that a token of its
     context takes, `memory_bytes` about what it takes when it is loaded, for one conversation of ordinary length.
+    `created_at` is when its files were made, `arrived_at` when they came here.
     `gated`: whoever fetches it has to agree to its licence first. A `pickled` one has weights that can run code,
     and is opened only if an operator allows that.
     """
@@ -91,6 +92,7 @@ class Model:
     reason: str | None = None
     pinned: bool = False
     created_at: datetime | None = None
+    arrived_at: datetime | None = None
     last_used_at: datetime | None = None
 
 

@@ -121,6 +121,7 @@ class ModelFolder:
             status=problem.status if problem else ModelStatus.AVAILABLE,
             reason=problem.reason if problem else None,
             created_at=it.modified_at,
+            arrived_at=it.arrived_at,
         )
 
     def _engine(self, it: Found) -> str | None:

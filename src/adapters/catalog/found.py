@@ -42,6 +42,11 @@ class Found:
     pipeline: PipelineKind | None = None
     problem: Problem | None = None
 
+    @property
+    def arrived_at(self) -> datetime:
+        """When the last of its files came here."""
+        return datetime.fromtimestamp(max(file.changed_ns for file in self.files) / 1e9, UTC)
+
 
 def modified_at(files: Sequence[ModelFile]) -> datetime:
     """When the last of them was written."""

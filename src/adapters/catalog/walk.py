@@ -18,12 +18,16 @@ _log = structlog.get_logger(__name__)
 
 @frozen(kw_only=True)
 class ModelFile:
-    """A file as it was when seen: if it is equal to what was seen before, it need not be read again."""
+    """A file as it was when seen: if it is equal to what was seen before, it need not be read again.
+
+    Whoever copies a file may keep when it was modified; when it was changed, which says when it came here, nobody can.
+    """
 
     name: str
     place: str
     size_bytes: int
     modified_ns: int
+    changed_ns: int
     inode: int
 
     @property
@@ -69,6 +73,7 @@ def _regular_file(entry: "os.DirEntry[str]", root: Path) -> ModelFile | None:
         place=entry.path,
         size_bytes=found.st_size,
         modified_ns=found.st_mtime_ns,
+        changed_ns=found.st_ctime_ns,
         inode=found.st_ino,
     )
 

@@ -1,6 +1,7 @@
 """The storage policy over real files: what goes, what stays, and what is told of it."""
 
 import asyncio
+import os
 from datetime import timedelta
 
 import pytest
@@ -113,10 +114,19 @@ async def test_models_that_nobody_used_for_long_go_and_uses_survive_a_restart(wo
     ]
 
 
+async def test_a_model_that_is_older_than_the_folder_counts_from_when_it_came(world, root):
+    here = world(policy=StoragePolicy(keep_unused=timedelta(days=30)))
+    os.utime(put(root, "Smol.gguf"), (1, 1))
+    here.clock.at = (await here.catalog.get("smol")).arrived_at + timedelta(days=29)
+    assert (await here.storage.cleanup(LOCAL_OPERATOR, dry_run=True)).plan == ()
+    here.clock.forward(days=1)
+    assert len((await here.storage.cleanup(LOCAL_OPERATOR, dry_run=True)).plan) == 1
+
+
 async def test_a_file_that_is_still_being_copied_stays(world, root):
     here = world(policy=StoragePolicy(max_bytes=0))
     put(root, "half.gguf", a_gguf()[:-5])
-    here.clock.at = (await here.catalog.get("half")).created_at + timedelta(minutes=59)
+    here.clock.at = (await here.catalog.get("half")).arrived_at + timedelta(minutes=59)
     assert (await here.storage.cleanup(LOCAL_OPERATOR, dry_run=False)).plan == ()
     here.clock.forward(minutes=2)
     assert [it.id for it in (await here.storage.cleanup(LOCAL_OPERATOR, dry_run=False)).plan] == ["half"]
