@@ -39,6 +39,8 @@ _P = TypeVar("_P", TextParameters, ImageParameters, Model3DParameters, Parameter
 
 def with_presets(parameters: _P, presets: Mapping[str, Any], honoured: Collection[str]) -> _P:
     """The parameters, with the presets for those that are not given and that are honoured."""
+    if not presets:
+        return parameters
     told = given(parameters)
     more: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value

@@ -17,6 +17,7 @@ ESCAPES = [
     "{{{{ ''.__class__.__mro__[1].__subclasses__() }}}}{{{{ joiner.__init__.__globals__.os.mkdir('{mark}') }}}}",
     "{{{{ lipsum.__globals__['os'].popen('touch {mark}').read() }}}}",
 ]
+BOMBS = ["{{{{ 1 / 0 }}}}", "{{% for i in range(10 ** 9) %}}{{{{ i }}}}{{% endfor %}}"]
 HI = "Hi"
 
 
@@ -27,7 +28,7 @@ async def runners():
     await runners.close()
 
 
-@pytest.mark.parametrize("escape", ESCAPES, ids=["globals", "subclasses", "lipsum"])
+@pytest.mark.parametrize("escape", ESCAPES + BOMBS, ids=["globals", "subclasses", "lipsum", "error", "endless"])
 async def test_a_template_in_a_tokenizer_config_runs_in_the_sandbox(runners, demo_safetensors, tmp_path, escape):
     folder, mark = tmp_path / "model", tmp_path / "mark"
     shutil.copytree(demo_safetensors, folder, copy_function=_linked)
