@@ -107,8 +107,9 @@ class Catalog:
         return self._default(model.modality) == model.id
 
     def used(self, model: Model, at: datetime) -> None:
-        """Note that it is used now."""
-        self._used[model.id] = at
+        """Note that it is used now, if it is one that is listed: of those that a pattern allows there is no end."""
+        if self._known and model.id in self._known.models:
+            self._used[model.id] = at
 
     async def store_uses(self) -> None:
         """Store when models were used since the last time.

@@ -37,8 +37,10 @@ async def test_models_are_preloaded_in_order_and_one_that_cannot_be_does_not_sto
 async def test_uses_are_stored_when_the_service_ends():
     uses = MemoryModelUses()
     catalog = a_catalog(model := a_model("one"), uses=uses)
+    await catalog.refresh()
     async with being_kept_up(catalog, scan_every_s=0, shared=False):
         catalog.used(model, NOON)
+        catalog.used(a_model("acme/only-allowed"), NOON)
         assert await uses.all() == {}
     assert await uses.all() == {"one": NOON}
 
@@ -54,6 +56,7 @@ async def test_uses_that_could_not_be_stored_are_stored_the_next_time():
 
     uses = Away()
     catalog = a_catalog(model := a_model("one"), uses=uses)
+    await catalog.refresh()
     async with being_kept_up(catalog, scan_every_s=0, shared=False):
         catalog.used(model, NOON)
         try:
