@@ -115,6 +115,28 @@ class ArtifactIndex(Protocol):
         """Note that it is not stored any more."""
 
 
+@frozen(kw_only=True)
+class ArtifactTotals:
+    """How many artifacts there are, and the size of their contents, each once.
+
+    `due` are the first of those whose time is over; `reclaimable_bytes` is what deleting all of those would free, with
+    the contents that no artifact has.
+    """
+
+    count: int
+    size_bytes: int
+    reclaimable_bytes: int
+    due: tuple[Artifact, ...]
+
+
+class StoredArtifacts(Protocol):
+    """How much there is. Implemented by what implements `ArtifactIndex`."""
+
+    async def totals(self, at: datetime) -> ArtifactTotals:
+        """All of it, at that moment."""
+        ...
+
+
 class Workspaces(Protocol):
     """Room on this machine for files that somebody works on."""
 

@@ -26,6 +26,7 @@ from ..domain.generation import (
     ToolCallDelta,
 )
 from ..domain.model import LOCAL, Modality, Model
+from ..domain.parameters import with_presets
 from ..domain.session import AUTO
 from .attempts import Attempts
 from .command import GenerateCommand
@@ -114,6 +115,7 @@ class RunningGeneration:
                 self._model = model = await attempts.next()
                 begun = perf_counter()
                 try:
+                    self.router.catalog.used(model, self.clock())
                     async with (
                         self._request(model) as request,
                         attempts.asking(model),
@@ -177,7 +179,7 @@ class RunningGeneration:
             modality=self.command.modality,
             model=model,
             messages=messages,
-            parameters=self.command.parameters,
+            parameters=with_presets(self.command.parameters, model.presets, model.parameters),
             stream=self.command.stream,
             session_id=self.command.session_id,
             state=self._state,

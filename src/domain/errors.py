@@ -30,6 +30,8 @@ GatewayError
 │   ├── SessionOnHold
 │   ├── StateTokenMismatch
 │   ├── StateTokenRefused
+│   ├── NameTaken
+│   ├── ModelBusy
 │   ├── IdempotencyInProgress
 │   └── VersionConflict
 ├── Unavailable                 the request is fine: try it later
@@ -300,6 +302,19 @@ class StateTokenRefused(Conflict):
     source = "provider"
 
 
+class NameTaken(Conflict):
+    """Another model has that name."""
+
+    code = "name_taken"
+
+
+class ModelBusy(Conflict):
+    """The model is in use: it works on requests, loads, or is being fetched."""
+
+    code = "model_busy"
+    retryable = True
+
+
 class IdempotencyInProgress(Conflict):
     """A request with the same Idempotency-Key has not ended: send it again later for its answer."""
 
@@ -308,7 +323,7 @@ class IdempotencyInProgress(Conflict):
 
 
 class VersionConflict(Conflict):
-    """The session has moved on since the version that the request names."""
+    """The thing has moved on since the version that the request names."""
 
     code = "version_conflict"
 

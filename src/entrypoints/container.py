@@ -5,8 +5,8 @@ but an engine's own ever loads torch. Nothing is built by importing this file.
 """
 
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ from dependency_injector import containers, providers
 
 from ..adapters.system import IdSequence, new_state_token, now
 from ..application.artifact_links import ArtifactLinks
-from ..application.artifact_ports import Egress
 from ..application.artifacts import Artifacts
 from ..application.audit import Exports
 from ..application.audit_trail import ReadRecorder
@@ -34,27 +33,24 @@ from ..application.log_check import LogCheck
 from ..application.log_reads import LogReads
 from ..application.media import Media
 from ..application.metering import Metering
-from ..application.ports import Generator, ModelSource, RunnerStatus
 from ..application.reads import Reads
+from ..application.registrations import Registrations
 from ..application.retention import Retention
-from ..application.routes import RouteModels
 from ..application.sessions import Sessions
 from ..application.state_tokens import StateTokens
+from ..application.storage import Storage
 from ..application.turns import SessionLocks, SessionTurns
-from ..domain.model import LOCAL
-from . import access_parts, artifact_parts, audit_parts, job_parts, routing_parts, session_parts
+from . import access_parts, artifact_parts, audit_parts, job_parts, model_parts, routing_parts, session_parts
 from .artifact_cleanup import being_cleaned_up
+from .catalog_upkeep import being_kept_up, being_kept_within, being_preloaded
 from .checkpointing import RegularCheckpoints
-from .environment import database_url, secret
-from .plugins import adapter_path, load_adapter
+from .environment import database_url
 from .retention import ScheduledRetention
-from .settings import ProviderSettings, Settings, SettingsError
+from .settings import Settings, SettingsError
 from .sweep import InterruptedTurns
 
 if TYPE_CHECKING:
     from ..adapters.database.sql import Database
-    from ..adapters.runners.engines import EngineSpec
-    from ..adapters.runners.pool import LocalRunners
     from .http.app import Application
 
 
@@ -70,87 +66,6 @@ def _database(settings: Settings) -> "Database":
     return SqliteDatabase(settings.data_path / "gateway.sqlite")
 
 
-def _engines(settings: Settings) -> "dict[str, EngineSpec]":
-    from ..adapters.runners.engines import ENGINES, text_engine
-
-    added = {
-        name: text_engine(name, adapter_path(path, f"runners.engines.{name}"))
-        for name, path in settings.runners.engines.items()
-    }
-    return {**ENGINES, **added}
-
-
-def _runners(settings: Settings, engines: "Mapping[str, EngineSpec]") -> "LocalRunners":
-    from ..adapters.runners.pool import LocalRunners
-
-    wanted = settings.runners
-    memory = {} if wanted.memory_limit_bytes is None else {"memory_limit_bytes": wanted.memory_limit_bytes}
-    return LocalRunners(
-        engines=engines,
-        parallel=wanted.parallel,
-        queue_limit=wanted.queue_limit,
-        keep_alive_s=wanted.keep_alive_s,
-        threads=wanted.threads,
-        context_length=wanted.context_length,
-        **memory,
-    )
-
-
-def _model_folders(settings: Settings, engines: "Mapping[str, EngineSpec]") -> Sequence[ModelSource]:
-    """The configured folders, and after them what is shipped, so that a model there takes no name away from theirs."""
-    from ..adapters.catalog.folder import SHIPPED, ModelFolder
-
-    installed = {name: spec.profile for name, spec in engines.items() if spec.installed}
-    places = (settings.model_folders, (SHIPPED,)) if settings.models.shipped else (settings.model_folders,)
-    return [ModelFolder(folders, installed) for folders in places]
-
-
-def _remotes(settings: Settings, egress: Callable[[], Egress]) -> dict[str, Any]:
-    """The providers by name; each is both a `Generator` and a `ModelSource`."""
-    return {provider.name: _remote(provider, egress) for provider in settings.providers}
-
-
-def _remote(provider: ProviderSettings, egress: Callable[[], Egress]) -> Any:
-    """A provider; one whose class says `takes_egress` is given the way to URLs that its answers name."""
-    from ..adapters.providers.kinds import KINDS
-
-    setting = f"providers.{provider.name}"
-    kind = load_adapter(KINDS.get(provider.kind, provider.kind), f"{setting}.kind", tuple(KINDS))
-    try:
-        return kind(
-            name=provider.name,
-            base_url=provider.base_url,
-            api_key=_api_key(provider),
-            models=provider.models,
-            **({"egress": egress()} if getattr(kind, "takes_egress", False) else {}),
-            **provider.options,
-        )
-    except (TypeError, ValueError) as error:
-        raise SettingsError(detail=f"{setting}.options does not suit {provider.kind!r}: {error}.") from error
-
-
-def _api_key(provider: ProviderSettings) -> str | None:
-    if provider.api_key_env is None:
-        return None
-    return secret(provider.api_key_env, f"Provider {provider.name!r} takes its key")
-
-
-def _catalog(
-    settings: Settings, folders: Sequence[ModelSource], runners: RunnerStatus, remotes: Mapping[str, ModelSource]
-) -> Catalog:
-    sources = [*folders, *remotes.values()]
-    return Catalog(
-        sources=[RouteModels(routing_parts.routes(settings), sources), *sources],
-        runners=runners,
-        aliases=settings.models.aliases,
-        defaults=settings.models.defaults,
-    )
-
-
-def _generators(runners: Generator, remotes: Mapping[str, Generator]) -> dict[str, Generator]:
-    return {LOCAL: runners, **remotes}
-
-
 class Container(containers.DeclarativeContainer):
     """Everything the service is made of; each part is built once, when it is first asked for."""
 
@@ -159,11 +74,11 @@ class Container(containers.DeclarativeContainer):
     clock = providers.Object(now)
     new_id = providers.Singleton(IdSequence)
 
-    engines = providers.Singleton(_engines, settings)
-    runners = providers.Singleton(_runners, settings, engines)
+    engines = providers.Singleton(model_parts.engines, settings)
+    runners = providers.Singleton(model_parts.runners, settings, engines)
     egress = providers.Singleton(artifact_parts.egress, settings)
-    remotes = providers.Singleton(_remotes, settings, egress.provider)
-    generators = providers.Singleton(_generators, runners, remotes)
+    remotes = providers.Singleton(model_parts.remotes, settings, egress.provider)
+    generators = providers.Singleton(model_parts.generators, runners, remotes)
     session_store = providers.Selector(
         providers.Callable(session_parts.kind, settings),
         sqlite=providers.Singleton(session_parts.sqlite, settings),
@@ -172,10 +87,27 @@ class Container(containers.DeclarativeContainer):
         other=providers.Singleton(session_parts.other, settings),
     )
 
-    model_folders = providers.Singleton(_model_folders, settings, engines)
-    catalog = providers.Singleton(_catalog, settings, model_folders, runners, remotes)
-    locks = providers.Singleton(SessionLocks, settings.provided.sessions.busy_wait_s)
     database = providers.Singleton(_database, settings)
+    model_folder = providers.Singleton(model_parts.model_folder, settings, engines)
+    model_sources = providers.Singleton(model_parts.sources, settings, model_folder, engines, remotes)
+    model_files = providers.Singleton(model_parts.model_files, model_folder)
+    model_registry = providers.Singleton(model_parts.registry, database)
+    model_uses = providers.Singleton(model_parts.uses, database)
+    fetching = providers.Singleton(model_parts.fetching)
+    catalog_alone = providers.Singleton(model_parts.catalog, settings, model_sources, runners)
+    catalog = providers.Singleton(model_parts.catalog, settings, model_sources, runners, model_registry, model_uses)
+    registrations = providers.Singleton(
+        Registrations,
+        catalog=catalog,
+        registry=model_registry,
+        uses=model_uses,
+        files=model_files,
+        loader=runners,
+        fetching=fetching,
+        clock=clock,
+        read_parameters=providers.Object(model_parts.read_parameters),
+    )
+    locks = providers.Singleton(SessionLocks, settings.provided.sessions.busy_wait_s)
     artifact_files = providers.Singleton(artifact_parts.files, settings)
     artifact_index = providers.Singleton(artifact_parts.index, database)
     workspaces = providers.Singleton(artifact_parts.workspaces, settings)
@@ -191,6 +123,18 @@ class Container(containers.DeclarativeContainer):
         new_id=new_id,
         keep_for=providers.Callable(artifact_parts.keep_for, settings),
         input_limit_bytes=settings.provided.artifacts.upload_limit_bytes,
+    )
+    storage = providers.Singleton(
+        Storage,
+        catalog=catalog,
+        registrations=registrations,
+        registry=model_registry,
+        files=model_files,
+        fetching=fetching,
+        artifacts=artifacts,
+        stored_artifacts=artifact_index,
+        policy=providers.Callable(model_parts.storage_policy, settings),
+        clock=clock,
     )
     artifact_links = providers.Singleton(
         ArtifactLinks,
@@ -306,7 +250,7 @@ class Container(containers.DeclarativeContainer):
 
 def _artifact_parts(container: Container) -> list[providers.Provider[Any]]:
     """Those that hold something open."""
-    opened: list[providers.Provider[Any]] = [container.database, container.artifact_files]
+    opened: list[providers.Provider[Any]] = [container.database, container.artifact_files, container.model_files]
     return [*opened, container.workspaces, container.pictures, container.egress]
 
 
@@ -332,6 +276,7 @@ async def running(container: Container) -> AsyncIterator[None]:
                 container.router(), container.remotes(), container.settings().routing.health_every_s
             )
         )
+        await stack.enter_async_context(_models_kept_up(container))
         retention = ScheduledRetention(container.retention(), container.new_id())
         await stack.enter_async_context(retention.being_carried_out(container.settings().sessions.retention_every_s))
         await stack.enter_async_context(
@@ -343,6 +288,21 @@ async def running(container: Container) -> AsyncIterator[None]:
                 grace_s=container.settings().server.drain_s,
             )
         )
+        yield
+
+
+@asynccontextmanager
+async def _models_kept_up(container: Container) -> AsyncIterator[None]:
+    settings, catalog = container.settings(), container.catalog()
+    shared = session_parts.kind(settings) == "postgres"
+    every_s = settings.storage.cleanup_every_s
+    async with AsyncExitStack() as stack:
+        for context in (
+            being_kept_up(catalog, scan_every_s=settings.models.scan_every_s, shared=shared),
+            being_preloaded(catalog, container.runners(), settings.models.preload),
+            being_kept_within(container.storage(), every_s) if every_s else nullcontext(),
+        ):
+            await stack.enter_async_context(context)
         yield
 
 
@@ -377,6 +337,8 @@ def create_service(settings: Settings) -> Service:
         log_reads=container.log_reads(),
         artifacts=container.artifacts(),
         artifact_links=container.artifact_links(),
+        registrations=container.registrations(),
+        storage=container.storage(),
     )
     options = HttpOptions(
         body_limit_bytes=settings.server.body_limit_bytes,
@@ -388,8 +350,8 @@ def create_service(settings: Settings) -> Service:
 
 
 def open_catalog(settings: Settings) -> Catalog:
-    """The catalog alone, for a command that runs without the service."""
-    catalog: Catalog = Container(settings=settings).catalog()
+    """The catalog alone, for a command that runs without the service, or beside it: nothing is registered in it."""
+    catalog: Catalog = Container(settings=settings).catalog_alone()
     return catalog
 
 

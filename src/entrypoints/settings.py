@@ -17,11 +17,12 @@ from urllib.parse import urlsplit
 from attrs import define, evolve, field, frozen
 
 from ..domain.errors import GatewayError, InvalidRequest, Violation
-from ..domain.model import LOCAL, Modality
+from ..domain.model import LOCAL
 from ..domain.parameters import Field
 from .access_settings import AccessSettings, IssuerSettings
 from .artifact_settings import ArtifactSettings
 from .job_settings import JobSettings
+from .model_settings import ModelSettings, RunnerSettings, StorageSettings
 from .routing_settings import RouteSettings, RoutingSettings
 from .structuring import structure
 
@@ -51,64 +52,6 @@ class ServerSettings:
     drain_s: Annotated[
         int, Field("How long running requests may take to finish when the service stops.", 0, 3_600, unit="seconds")
     ] = 30
-
-
-@frozen(kw_only=True)
-class ModelSettings:
-    """Which models there are, and which are meant by default."""
-
-    folders: Annotated[
-        tuple[str, ...] | None,
-        Field("Folders that are scanned for models; new ones go into the first.", examples=(["data/models"],)),
-    ] = None
-    shipped: Annotated[
-        bool, Field("Offer the tiny models that come with this package, to try images and 3D without a network.")
-    ] = True
-    defaults: Annotated[
-        Mapping[Modality, str],
-        Field("For each modality, the model of requests that name none.", examples=({"text": "a"},)),
-    ] = field(factory=dict)
-    aliases: Annotated[
-        Mapping[str, str],
-        Field("More names for models: alias = model id.", examples=({"gpt-4o": "smollm2-135m-instruct"},)),
-    ] = field(factory=dict)
-
-
-@frozen(kw_only=True)
-class RunnerSettings:
-    """How local models run."""
-
-    memory_limit_bytes: Annotated[
-        int | None,
-        Field(
-            "Memory for all loaded models together; absent: 80 % of the machine's.",
-            2**26,
-            unit="bytes",
-            examples=(8 * 2**30,),
-        ),
-    ] = None
-    keep_alive_s: Annotated[
-        int, Field("Unload a model that nobody used for this long; 0: at once, -1: never.", -1, unit="seconds")
-    ] = 300
-    queue_limit: Annotated[
-        int, Field("How many requests may wait for one model, beyond those that run; more are refused.", 0, 100_000)
-    ] = 64
-    parallel: Annotated[int, Field("How many requests one model works on at once.", 1, 256)] = 8
-    threads: Annotated[
-        int | None, Field("Threads of each model; absent: one for each core.", 1, 1_024, examples=(4,))
-    ] = None
-    context_length: Annotated[
-        int | None,
-        Field(
-            "The longest conversation, with its answer; absent: what the model allows.",
-            128,
-            unit="tokens",
-            examples=(8_192,),
-        ),
-    ] = None
-    engines: Annotated[
-        Mapping[str, str], Field("More engines, or others: name = `module:Class`, or the name of an entry point.")
-    ] = field(factory=dict)
 
 
 @frozen(kw_only=True)
@@ -231,8 +174,9 @@ class Settings:
     server: ServerSettings = ServerSettings()
     access: AccessSettings = AccessSettings()  # noqa: RUF009 - frozen
     issuers: tuple[IssuerSettings, ...] = ()
-    models: ModelSettings = ModelSettings()
-    runners: RunnerSettings = RunnerSettings()
+    models: ModelSettings = ModelSettings()  # noqa: RUF009 - frozen
+    storage: StorageSettings = StorageSettings()  # noqa: RUF009 - frozen
+    runners: RunnerSettings = RunnerSettings()  # noqa: RUF009 - frozen
     sessions: SessionSettings = SessionSettings()
     audit: AuditSettings = AuditSettings()
     jobs: JobSettings = JobSettings()  # noqa: RUF009 - frozen

@@ -94,6 +94,19 @@ class ArtifactIndexContract:
         await index.delete("art_1")
         assert list(await index.unneeded()) == [A]
 
+    async def test_the_totals_count_each_content_once_and_say_what_can_be_freed(self, index):
+        await index.add(an_artifact(id="art_1", content=A, kept_until=NOON))
+        await index.add(an_artifact(id="art_2", content=A))
+        await index.add(due := an_artifact(id="art_3", content=B, kept_until=NOON))
+        await index.expect(Content(sha256="c" * 64, size_bytes=7))
+        before, after = await index.totals(NOON - timedelta(seconds=1)), await index.totals(NOON)
+        assert (before.count, before.size_bytes, before.reclaimable_bytes) == (3, 2**41 + 7, 7)
+        assert (after.reclaimable_bytes, [it.id for it in after.due]) == (2**40 + 7, ["art_1", due.id])
+
+    async def test_without_artifacts_the_totals_are_nothing(self, index):
+        totals = await index.totals(NOON)
+        assert (totals.count, totals.size_bytes, totals.reclaimable_bytes, totals.due) == (0, 0, 0, ())
+
     async def test_one_at_a_time_is_in_with_the_same_content(self, index):
         inside, most, turns = 0, 0, 0
 

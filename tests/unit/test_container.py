@@ -131,9 +131,9 @@ def test_what_cannot_be_had_is_refused_by_the_key_that_names_it(container, text,
 
 
 async def test_the_models_of_the_package_are_offered_after_the_operators_unless_they_are_left_out(container):
-    offered = {model.id for model in await container().catalog().list()}
+    offered = {model.id for model in await container().catalog_alone().list()}
     assert {"tiny-shapes", "tiny-solids", "tiny-solids-from-image"} == offered
-    assert await container("[models]\nshipped = false").catalog().list() == []
+    assert await container("[models]\nshipped = false").catalog_alone().list() == []
 
 
 def test_an_engine_from_outside_joins_those_that_are_there(container):

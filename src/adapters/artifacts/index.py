@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
+from ...application.artifact_ports import ArtifactTotals
 from ...domain.artifact import Artifact, Content, Origin
 from ..database.sql import Database, Row, Statement, microseconds, time_of
 
@@ -23,9 +24,17 @@ _UNNEEDED = """
 SELECT sha256, size_bytes FROM artifact_contents AS noted
 WHERE NOT EXISTS (SELECT 1 FROM artifacts WHERE artifacts.sha256 = noted.sha256) ORDER BY sha256"""
 
+_TOTALS = """
+SELECT (SELECT count(*) FROM artifacts), COALESCE(SUM(size_bytes), 0),
+COALESCE(SUM(CASE WHEN EXISTS (
+    SELECT 1 FROM artifacts WHERE artifacts.sha256 = noted.sha256 AND (kept_until IS NULL OR kept_until > ?)
+) THEN 0 ELSE size_bytes END), 0)
+FROM artifact_contents AS noted"""
+_MOST_DUE = 1_000
+
 
 class SqlArtifactIndex:
-    """Implements `ArtifactIndex`."""
+    """Implements `ArtifactIndex` and `StoredArtifacts`."""
 
     def __init__(self, database: Database) -> None:
         """The tables are there."""
@@ -74,6 +83,16 @@ class SqlArtifactIndex:
     async def forget(self, content: Content) -> None:
         """Note that a content is gone."""
         await self._database.run(("DELETE FROM artifact_contents WHERE sha256 = ?", (content.sha256,)))
+
+    async def totals(self, at: datetime) -> ArtifactTotals:
+        """How much there is."""
+        ((count, size, reclaimable),) = await self._database.run((_TOTALS, (microseconds(at),)))
+        return ArtifactTotals(
+            count=count,
+            size_bytes=int(size),
+            reclaimable_bytes=int(reclaimable),
+            due=tuple(await self.due(at, _MOST_DUE)),
+        )
 
     async def _select(self, where: str, *values: object) -> list[Artifact]:
         return [_to_artifact(row) for row in await self._database.run((_SELECT + where, values))]

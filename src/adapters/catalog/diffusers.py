@@ -11,12 +11,13 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
+from .card import NAME as CARD
+from .card import Card, read_card
 from .safetensors import CONFIG, Index, read_json, tensor_bytes
 
 INDEX = "model_index.json"
-CARD = "README.md"
 
 Parts = Mapping[str, Collection[str]]
 """The names of the files in each folder of a pipeline, by its path in it; "" for the pipeline's own."""
@@ -28,8 +29,6 @@ _PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 _SCHEDULERS = ("scheduler_config.json",)
-_CARD_LIMIT = 64 * 2**10
-_LICENSE = re.compile(r"^license: *([\w.+-]+) *$", re.MULTILINE)
 
 
 @frozen(kw_only=True)
@@ -44,7 +43,7 @@ class PipelineFolder:
     pipeline: str | None
     dtype: str | None
     weights: tuple[str, ...]
-    license: str | None = None
+    card: Card = field(factory=Card)
     missing: tuple[str, ...] = ()
     pickled: tuple[str, ...] = ()
 
@@ -79,7 +78,7 @@ def read_pipeline(folder: Path, parts: Parts) -> PipelineFolder:
         pipeline=pipeline if isinstance(pipeline, str) else None,
         dtype=dtypes.most_common(1)[0][0] if dtypes else None,
         weights=weights,
-        license=_license(folder / CARD) if CARD in parts.get("", ()) else None,
+        card=read_card(folder / CARD) if CARD in parts.get("", ()) else Card(),
         missing=tuple(f"{name}/{file}" for name, it in components.items() for file in it.missing),
         pickled=tuple(name for name, it in components.items() if it.pickled),
     )
@@ -127,12 +126,3 @@ def _missing_shards(folder: Path, first: re.Match[str], names: Collection[str]) 
     if index is None:
         return [possible[0]]
     return sorted(set(read_json(folder / index, Index).weight_map.values()).difference(names))
-
-
-def _license(card: Path) -> str | None:
-    """What the head of the card says."""
-    with card.open("rb") as file:
-        text = file.read(_CARD_LIMIT).decode(errors="replace")
-    head = text.partition("\n---")[0] if text.startswith("---\n") else ""
-    found = _LICENSE.search(head)
-    return found[1] if found else None

@@ -7,7 +7,7 @@ bounds the time and the memory that any file can cost. Arrays (the vocabulary, m
 The start of the file is read rather than mapped: a file cut short by somebody else while it is mapped kills the whole
 process (SIGBUS), and reading the megabyte or two that a header has costs no more.
 
-It cannot tell a whole file from one that was preallocated and not filled: only a checksum can.
+A file that was preallocated and only filled here and there can look whole: only a checksum can tell.
 """
 
 import os
@@ -17,11 +17,15 @@ from hashlib import sha256
 from math import prod
 from pathlib import Path
 from struct import Struct
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from attrs import define, field, frozen
 
+from ...domain.memory import attention_bytes
+from ...domain.parameters import recommended
 from .ggml import FILE_TYPES, TENSOR_TYPES
+from .pickles import is_pickle
+from .whole import lacks_data
 
 HEADER_LIMIT = 64 * 2**20
 """Longest header accepted, in bytes; a vocabulary of 256,000 tokens makes about 12 MB."""
@@ -31,6 +35,7 @@ MAX_TENSORS = 2**16
 MAX_DIMENSIONS = 4
 MAX_ARRAY_DEPTH = 4
 
+_LARGEST_SHAPE = 2**20
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
 _BIG_ENDIAN_3 = 3 << 24
@@ -52,6 +57,14 @@ _SCALARS = {
     12: Struct("<d"),
 }
 
+_SAMPLING = {
+    "general.sampling.temp": "temperature",
+    "general.sampling.top_p": "top_p",
+    "general.sampling.top_k": "top_k",
+    "general.sampling.min_p": "min_p",
+    "general.sampling.penalty_repeat": "repetition_penalty",
+}
+
 Scalar = int | float | str
 
 
@@ -59,12 +72,15 @@ Scalar = int | float | str
 class MalformedGguf(Exception):
     """The file is not a GGUF that can be read: what is wrong, and at which byte.
 
-    `truncated`: as far as it goes it may be right, but it ends inside its header.
+    `truncated`: as far as it goes it may be right, but it ends inside its header, or its end was never written.
+    `foreign`: it is whole, but of a kind that cannot be run here. `pickled`: it is a pickle.
     """
 
     what: str
     at: int
     truncated: bool = False
+    foreign: bool = False
+    pickled: bool = False
 
     def __str__(self) -> str:
         return f"{self.what} (at byte {self.at})"
@@ -127,6 +143,22 @@ class GgufHeader:
         return TENSOR_TYPES[max(known, key=known.__getitem__)][0] if known else None
 
     @property
+    def context_bytes(self) -> int | None:
+        """The memory that a token of context takes, if the file tells its shape."""
+        layers, heads = self._shape("block_count"), self._shape("attention.head_count")
+        width = self._shape("embedding_length")
+        size = self._shape("attention.key_length") or (width // heads if width and heads else None)
+        key_heads = self._shape("attention.head_count_kv") or heads
+        if not (layers and key_heads and size) or max(layers, key_heads, size) > _LARGEST_SHAPE:
+            return None
+        return attention_bytes(layers, key_heads, size)
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The parameters that its makers recommend."""
+        return recommended({_SAMPLING[key]: value for key, value in self.values.items() if key in _SAMPLING})
+
+    @property
     def chat_template_sha256(self) -> str | None:
         """The hash of its chat template; None if it has none."""
         template = self._text("tokenizer.chat_template")
@@ -136,6 +168,9 @@ class GgufHeader:
     def shards(self) -> int:
         """How many files the model is split into."""
         return self._count("split.count") or 1
+
+    def _shape(self, key: str) -> int | None:
+        return self._count(f"{self.architecture}.{key}")
 
     def _text(self, key: str) -> str | None:
         value = self.values.get(key)
@@ -154,6 +189,8 @@ def read_gguf(path: Path) -> GgufHeader:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
+        if lacks_data(file):
+            raise MalformedGguf("it was given its size, but never filled", 0, truncated=True)
         return _header(_Cursor(file, os.fstat(file.fileno()).st_size))
 
 
@@ -166,8 +203,8 @@ class _Cursor:
     window: bytes = b""
     at: int = field(default=0)
 
-    def malformed(self, what: str) -> MalformedGguf:
-        return MalformedGguf(what, self.at)
+    def malformed(self, what: str, *, foreign: bool = False) -> MalformedGguf:
+        return MalformedGguf(what, self.at, foreign=foreign)
 
     def reach(self, end: int) -> None:
         """See to it that the window holds every byte before `end`."""
@@ -247,13 +284,14 @@ def _header(cursor: _Cursor) -> GgufHeader:
 
 
 def _version(cursor: _Cursor) -> int:
-    if cursor.take(len(_MAGIC)) != _MAGIC:
-        raise MalformedGguf("not a GGUF file", 0)
+    if (magic := cursor.take(len(_MAGIC))) != _MAGIC:
+        pickled = is_pickle(magic)
+        raise MalformedGguf("a pickle, which can run code" if pickled else "not a GGUF file", 0, pickled=pickled)
     version = cursor.number(_U32)
     if version == _BIG_ENDIAN_3:
-        raise cursor.malformed("a big-endian file, which cannot be run here")
+        raise cursor.malformed("a big-endian file, which cannot be run here", foreign=True)
     if version not in _VERSIONS:
-        raise cursor.malformed(f"GGUF version {version}, known are 2 and 3")
+        raise cursor.malformed(f"GGUF version {version}, known are 2 and 3", foreign=True)
     return version
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TypeVar, cast
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from ...domain.model import ModelStatus
 from .gguf import MalformedGguf
@@ -16,18 +16,23 @@ Reading = TypeVar("Reading")
 
 @frozen
 class Problem:
-    """Why a model cannot be used."""
+    """Why a model cannot be used; `pickled` if it is for nothing but its weights being pickles."""
 
     status: ModelStatus
     reason: str
+    pickled: bool = False
 
 
-@frozen
+@define
 class Readings:
-    """The readings of one scan, `now`; those of the scan before, `before`, are taken over for unchanged files."""
+    """The readings of one scan, `now`; those of the scan before, `before`, are taken over for unchanged files.
+
+    `failed`: something could not be read, which may be otherwise the next time.
+    """
 
     before: Mapping[Seen, object]
     now: dict[Seen, object] = field(factory=dict)
+    failed: bool = False
 
     def of(self, files: Seen, read: Callable[[], Reading]) -> Reading | Problem:
         """What `read` says of these files, or the problem that it met."""
@@ -37,8 +42,14 @@ class Readings:
             try:
                 self.now[files] = read()
             except (MalformedGguf, MalformedSafetensors) as exc:
-                status = ModelStatus.INCOMPLETE if exc.truncated else ModelStatus.UNSUPPORTED
-                self.now[files] = Problem(status, str(exc))
+                self.now[files] = Problem(_status(exc), str(exc))
             except OSError as exc:  # not remembered: it can pass without the file's date changing
+                self.failed = True
                 return Problem(ModelStatus.UNSUPPORTED, f"it cannot be read: {exc.strerror}")
         return cast("Reading | Problem", self.now[files])
+
+
+def _status(malformed: MalformedGguf | MalformedSafetensors) -> ModelStatus:
+    if malformed.truncated:
+        return ModelStatus.INCOMPLETE
+    return ModelStatus.UNSUPPORTED if malformed.foreign or malformed.pickled else ModelStatus.CORRUPT

@@ -8,20 +8,27 @@ anything is read, and JSON is decoded into fixed shapes.
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from ...domain.discovery import ModelFileName
-
-HEADER_LIMIT = 100_000_000
-"""Longest header that the format allows, in bytes."""
+from ...domain.memory import attention_bytes
+from ...domain.parameters import recommended
+from .card import NAME as CARD
+from .card import Card, read_card
+from .pickles import is_pickle
+from .whole import lacks_data
 
 JSON_LIMIT = 32 * 2**20
 """Longest JSON file read, in bytes; an index of some 100,000 tensors has 10 MB."""
+
+HEADER_LIMIT = JSON_LIMIT
+"""Longest header read; the format allows three times as much, which nobody needs and a gigabyte of memory would be."""
 
 CONFIG = "config.json"
 INDEX = "model.safetensors.index.json"
@@ -29,6 +36,8 @@ SUFFIX = ".safetensors"
 
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 _TEMPLATES = ("chat_template.jinja", "chat_template.json")
+_TOKENIZER = "tokenizer_config.json"
+_GENERATION = "generation_config.json"
 _LENGTH_BYTES = 8
 
 Shape = TypeVar("Shape")
@@ -36,10 +45,15 @@ Shape = TypeVar("Shape")
 
 @define(eq=False)
 class MalformedSafetensors(Exception):
-    """The folder is not a model that can be read; `truncated`: as far as it goes it may be right."""
+    """The folder is not a model that can be read.
+
+    `truncated`: as far as it goes it may be right. `pickled`: what should be its weights is a pickle.
+    """
 
     what: str
     truncated: bool = False
+    pickled: bool = False
+    foreign: bool = False
 
     def __str__(self) -> str:
         return self.what
@@ -56,7 +70,10 @@ class SafetensorsFolder:
     context_length: int | None
     dtype: str | None
     has_tokenizer: bool
-    has_chat_template: bool
+    chat_template_sha256: str | None = None
+    context_bytes: int | None = None
+    defaults: Mapping[str, Any] = field(factory=dict)
+    card: Card = field(factory=Card)
     missing: tuple[str, ...] = ()
 
 
@@ -64,9 +81,30 @@ _Tokens = Annotated[int, msgspec.Meta(ge=1, le=2**40)]
 _Offset = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 
 
+_Shape = Annotated[int, msgspec.Meta(ge=1, le=2**20)]
+
+
 class _TextConfig(msgspec.Struct):
     max_position_embeddings: _Tokens | None = None
     n_positions: _Tokens | None = None
+    num_hidden_layers: _Shape | None = None
+    num_attention_heads: _Shape | None = None
+    num_key_value_heads: _Shape | None = None
+    hidden_size: _Shape | None = None
+    head_dim: _Shape | None = None
+
+    @property
+    def context_length(self) -> int | None:
+        return self.max_position_embeddings or self.n_positions
+
+    @property
+    def context_bytes(self) -> int | None:
+        heads = self.num_attention_heads
+        size = self.head_dim or (self.hidden_size // heads if self.hidden_size and heads else None)
+        key_heads = self.num_key_value_heads or heads
+        if not (self.num_hidden_layers and key_heads and size):
+            return None
+        return attention_bytes(self.num_hidden_layers, key_heads, size)
 
 
 class _Config(_TextConfig):
@@ -74,12 +112,9 @@ class _Config(_TextConfig):
     text_config: _TextConfig | None = None
 
     @property
-    def context_length(self) -> int | None:
-        return (
-            self.max_position_embeddings
-            or self.n_positions
-            or (self.text_config.max_position_embeddings if self.text_config else None)
-        )
+    def text(self) -> _TextConfig:
+        """What is said of the part that makes text, which may be one of several."""
+        return self if self.context_length or self.text_config is None else self.text_config
 
 
 class Index(msgspec.Struct):
@@ -114,10 +149,13 @@ def read_safetensors(folder: Path, names: Collection[str]) -> SafetensorsFolder:
         dtypes.update(tensor_bytes(folder / name))
     return SafetensorsFolder(
         architecture=config.architectures[0] if config.architectures else None,
-        context_length=config.context_length,
+        context_length=config.text.context_length,
+        context_bytes=config.text.context_bytes,
         dtype=dtypes.most_common(1)[0][0] if dtypes else None,
         has_tokenizer=_any_of(_TOKENIZERS, names),
-        has_chat_template=_has_chat_template(folder, names),
+        chat_template_sha256=_template_sha256(folder, names),
+        defaults=_defaults(folder, names),
+        card=read_card(folder / CARD) if CARD in names else Card(),
         missing=tuple(sorted(expected.difference(names))),
     )
 
@@ -133,11 +171,24 @@ def _any_of(wanted: Iterable[str], names: Collection[str]) -> bool:
     return any(name in names for name in wanted)
 
 
-def _has_chat_template(folder: Path, names: Collection[str]) -> bool:
-    if _any_of(_TEMPLATES, names):
-        return True
-    config = "tokenizer_config.json"
-    return config in names and bool(read_json(folder / config, _TokenizerConfig).chat_template)
+def _template_sha256(folder: Path, names: Collection[str]) -> str | None:
+    """The hash of its chat template; where there are several, of what names them all."""
+    for name in _TEMPLATES:
+        if name in names:
+            return sha256(_read(folder / name)).hexdigest()
+    template = read_json(folder / _TOKENIZER, _TokenizerConfig).chat_template if _TOKENIZER in names else None
+    if not template:
+        return None
+    return sha256(template.encode() if isinstance(template, str) else msgspec.json.encode(template)).hexdigest()
+
+
+def _defaults(folder: Path, names: Collection[str]) -> dict[str, Any]:
+    """The values for sampling; without sampling, the likeliest token is taken."""
+    if _GENERATION not in names:
+        return {}
+    said = read_json(folder / _GENERATION, dict[str, Any])
+    found = recommended(said)
+    return found if said.get("do_sample") else found | {"temperature": 0.0}
 
 
 def tensor_bytes(path: Path) -> Counter[str]:
@@ -148,10 +199,17 @@ def tensor_bytes(path: Path) -> Counter[str]:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
+        if lacks_data(file):
+            raise MalformedSafetensors(f"{path.name} was given its size, but never filled", truncated=True)
         size = os.fstat(file.fileno()).st_size
-        length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+        beginning = file.read(_LENGTH_BYTES)
+        length = int.from_bytes(beginning, "little")
+        if length > HEADER_LIMIT and is_pickle(beginning):
+            raise MalformedSafetensors(
+                f"{path.name} is a pickle, whatever its name says, and can run code", pickled=True
+            )
         if length > HEADER_LIMIT:
-            raise MalformedSafetensors(f"{path.name} is not a safetensors file")
+            raise MalformedSafetensors(f"{path.name} is not a safetensors file, or has a header beyond all measure")
         if size < _LENGTH_BYTES + length:
             raise MalformedSafetensors(f"{path.name} ends inside its header", truncated=True)
         header = file.read(length)
@@ -180,11 +238,15 @@ def read_json(path: Path, shape: type[Shape]) -> Shape:
         MalformedSafetensors: it is damaged, too long, or something else.
         OSError: it cannot be read.
     """
+    return _decode(_read(path), shape, path.name)
+
+
+def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         text = file.read(JSON_LIMIT + 1)
     if len(text) > JSON_LIMIT:
         raise MalformedSafetensors(f"{path.name} is longer than {JSON_LIMIT} bytes")
-    return _decode(text, shape, path.name)
+    return text
 
 
 def _decode(text: bytes, shape: type[Shape], name: str) -> Shape:

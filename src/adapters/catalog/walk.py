@@ -18,36 +18,64 @@ _log = structlog.get_logger(__name__)
 
 @frozen(kw_only=True)
 class ModelFile:
-    """A file as it was when seen: if it is equal to what was seen before, it need not be read again."""
+    """A file as it was when seen: if it is equal to what was seen before, it need not be read again.
 
-    path: Path
+    Whoever copies a file may keep when it was modified; when it was changed, which says when it came here, nobody can.
+    """
+
+    name: str
+    place: str
     size_bytes: int
     modified_ns: int
+    changed_ns: int
     inode: int
+
+    @property
+    def path(self) -> Path:
+        """Where it is; made when it is asked for, because most looks only find that nothing has changed."""
+        return Path(self.place)
 
 
 def walk(root: Path) -> Iterator[tuple[Path, dict[str, ModelFile]]]:
     """The folders in `root`, itself included, in the order of their names, each with its files by name."""
     root = root.resolve()
-    for folder, folders, names in os.walk(root, onerror=_log_unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        here = Path(folder)
-        files = {name: file for name in sorted(names) if (file := _regular_file(here / name, root))}
-        yield here, files
+    waiting = [str(root)]
+    while waiting:  # a tree may be deeper than calls may be
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as found:
+                entries = sorted((it for it in found if not it.name.startswith(".")), key=lambda it: it.name)
+        except OSError as error:
+            _log_unreadable(error)
+            continue
+        waiting += [it.path for it in reversed(entries) if _is_folder(it)]
+        yield Path(folder), {it.name: file for it in entries if (file := _regular_file(it, root))}
 
 
-def _regular_file(path: Path, root: Path) -> ModelFile | None:
-    if path.name.startswith("."):
-        return None
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
     try:
-        if path.is_symlink() and not path.resolve().is_relative_to(root):
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def _regular_file(entry: "os.DirEntry[str]", root: Path) -> ModelFile | None:
+    try:
+        if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
             return None
-        found = path.stat()
+        found = entry.stat()
     except (OSError, RuntimeError):  # gone since it was listed, or a link to nowhere or to itself
         return None
     if not stat.S_ISREG(found.st_mode):
         return None
-    return ModelFile(path=path, size_bytes=found.st_size, modified_ns=found.st_mtime_ns, inode=found.st_ino)
+    return ModelFile(
+        name=entry.name,
+        place=entry.path,
+        size_bytes=found.st_size,
+        modified_ns=found.st_mtime_ns,
+        changed_ns=found.st_ctime_ns,
+        inode=found.st_ino,
+    )
 
 
 def _log_unreadable(error: OSError) -> None:

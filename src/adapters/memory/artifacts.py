@@ -9,6 +9,7 @@ from pathlib import Path
 
 from attrs import define, field
 
+from ...application.artifact_ports import ArtifactTotals
 from ...domain.artifact import Artifact, Content
 from ...domain.errors import ArtifactTooLarge, GatewayError, NotFound, UrlNotAllowed, UrlUnavailable
 
@@ -78,7 +79,7 @@ def _read(path: Path) -> bytes:
 
 
 class MemoryArtifactIndex:
-    """Implements `ArtifactIndex`, for one process."""
+    """Implements `ArtifactIndex` and `StoredArtifacts`, for one process."""
 
     def __init__(self) -> None:
         self._artifacts: dict[str, Artifact] = {}
@@ -128,6 +129,16 @@ class MemoryArtifactIndex:
     async def forget(self, content: Content) -> None:
         """Note that a content is gone."""
         self._noted.pop(content.sha256, None)
+
+    async def totals(self, at: datetime) -> ArtifactTotals:
+        """How much there is."""
+        kept = {it.content.sha256 for it in self._artifacts.values() if it.is_kept(at)}
+        return ArtifactTotals(
+            count=len(self._artifacts),
+            size_bytes=sum(it.size_bytes for it in self._noted.values()),
+            reclaimable_bytes=sum(it.size_bytes for it in self._noted.values() if it.sha256 not in kept),
+            due=tuple(it for it in self._in_order() if not it.is_kept(at)),
+        )
 
     def _in_order(self) -> list[Artifact]:
         return sorted(self._artifacts.values(), key=lambda it: it.id)

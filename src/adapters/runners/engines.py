@@ -5,9 +5,9 @@ from importlib.util import find_spec
 
 from attrs import frozen
 
+from ...domain.memory import Footprint
 from ...domain.model import EngineProfile, Modality
 from ...domain.parameters import IMAGE_PARAMETERS, MODEL_3D_PARAMETERS, TEXT_PARAMETERS
-from .memory import Footprint
 
 TORCH_BYTES = 450 * 2**20
 """A process with torch and the libraries over it, and no model (measured with those of a few MB: 452 to 456 MiB)."""
@@ -24,7 +24,6 @@ class EngineSpec:
     profile: EngineProfile
     needs: tuple[str, ...] = ()
     parallel: int | None = None
-    footprint: Footprint = Footprint()  # noqa: RUF009 - frozen
 
     @property
     def installed(self) -> bool:
@@ -41,9 +40,13 @@ def text_engine(
 ) -> EngineSpec:
     """An engine for text at `module:Class`; what it honours is left to itself unless `parameters` says so."""
     profile = EngineProfile(
-        name=name, modality=Modality.TEXT, parameters=parameters, capabilities=frozenset({"chat", "streaming"})
+        name=name,
+        modality=Modality.TEXT,
+        parameters=parameters,
+        capabilities=frozenset({"chat", "streaming"}),
+        footprint=footprint,
     )
-    return EngineSpec(path, profile, needs, footprint=footprint)
+    return EngineSpec(path, profile, needs)
 
 
 ENGINES: Mapping[str, EngineSpec] = {
@@ -69,10 +72,10 @@ ENGINES: Mapping[str, EngineSpec] = {
                 modality=Modality.IMAGE,
                 parameters=IMAGE_PARAMETERS,
                 capabilities=frozenset({"text-to-image", "image-to-image", "inpainting"}),
+                footprint=Footprint(process_bytes=TORCH_BYTES, widens_float16=True, context="none"),
             ),
             needs=("torch", "diffusers", "transformers", "PIL"),
             parallel=1,  # a step keeps all cores busy: two at once take twice as long each
-            footprint=Footprint(process_bytes=TORCH_BYTES, widens_float16=True, context="none"),
         ),
         EngineSpec(
             "pluggably.adapters.runners.shap_e:ShapEEngine",
@@ -81,10 +84,10 @@ ENGINES: Mapping[str, EngineSpec] = {
                 modality=Modality.MODEL_3D,
                 parameters=MODEL_3D_PARAMETERS,
                 capabilities=frozenset({"text-to-3d", "image-to-3d"}),
+                footprint=Footprint(process_bytes=TORCH_BYTES, widens_float16=True, context="none"),
             ),
             needs=("torch", "diffusers", "transformers", "PIL", "trimesh", "fast_simplification"),
             parallel=1,
-            footprint=Footprint(process_bytes=TORCH_BYTES, widens_float16=True, context="none"),
         ),
     )
 }

@@ -1,7 +1,7 @@
 """All local models: each loaded on its first request, kept while it is used, unloaded to make room for others."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import aclosing
 from datetime import datetime
 from time import monotonic
@@ -10,18 +10,25 @@ import psutil
 import structlog
 from attrs import define, field, frozen
 
-from ...domain.errors import Draining, ModelNotFound, Overloaded, RunnerOutOfMemory, StateTokenRefused
+from ...domain.errors import (
+    Draining,
+    GatewayError,
+    ModelBusy,
+    ModelNotFound,
+    Overloaded,
+    RunnerOutOfMemory,
+    StateTokenRefused,
+)
 from ...domain.generation import BackendState, GenerationEvent, GenerationRequest, Started
+from ...domain.memory import ORDINARY_CONTEXT_TOKENS, estimate_bytes
 from ...domain.model import Model, ModelStatus
 from .admission import Admission
+from .cooldown import Cooldown
 from .engine import EngineOptions
 from .engines import ENGINES, EngineSpec
-from .memory import Resident, estimate_bytes, to_unload
+from .memory import Resident, to_unload
 from .process import RunnerProcess
 from .shared_context import shared_tokens
-
-ORDINARY_CONTEXT_TOKENS = 8_192
-"""Assumed for the estimate where nobody says how long a model's context is."""
 
 log = structlog.get_logger()
 
@@ -41,6 +48,7 @@ class Place:
 
     files: Files
     admission: Admission
+    cooldown: Cooldown
     runner: RunnerProcess | None = field(init=False, default=None)
     loading: asyncio.Task[RunnerProcess] | None = field(init=False, default=None)
     unloading: asyncio.Task[None] | None = field(init=False, default=None)
@@ -60,17 +68,6 @@ class Place:
             self.runner = None
         return self.runner
 
-    @property
-    def resident(self) -> Resident:
-        """Its share of the memory. While it loads, or ends, it cannot be unloaded."""
-        runner = self.loaded
-        return Resident(
-            key=self.files,
-            size_bytes=max(self.reserved_bytes, runner.resident_bytes if runner else 0),
-            busy=self.admission.busy or not runner or bool(self.unloading),
-            last_used=self.last_used,
-        )
-
     def stay(self) -> None:
         """Forget when it was to be unloaded."""
         if self.expiry:
@@ -84,6 +81,8 @@ class LocalRunners:
     `parallel` requests of a model run at once, or fewer if its engine says so, and `queue_limit` more wait.
     `memory_limit_bytes` is for all loaded models together (default: 80 % of the machine's); `memory_wait_s` is how long
     a request waits for busy ones to make room. A model that nobody used for `keep_alive_s` is unloaded; below 0: never.
+    One that could not be loaded is not tried again for `cooldown_s`, or longer after several failures. Pinned models
+    stay in memory until they are unloaded by hand.
     `threads` and `context_length` are handed to the engines.
     """
 
@@ -93,9 +92,12 @@ class LocalRunners:
     memory_limit_bytes: int = field(factory=lambda: psutil.virtual_memory().total * 8 // 10)
     memory_wait_s: float = 30.0
     keep_alive_s: float = 300.0
+    cooldown_s: float = 10.0
     threads: int | None = None
     context_length: int | None = None
     _places: dict[Files, Place] = field(init=False, factory=dict)
+    _pinned: frozenset[str] = field(init=False, default=frozenset())
+    _newest: dict[str, Place] = field(init=False, factory=dict)
     _closed: bool = field(init=False, default=False)
     _changed: asyncio.Event = field(init=False, factory=asyncio.Event)
 
@@ -105,7 +107,8 @@ class LocalRunners:
         Raises:
             Overloaded: too many wait for the model, or busy models leave no memory for it.
             RunnerOutOfMemory: the model alone is larger than the memory for models.
-            RunnerCrashed: its process ended, or could not load it; the next request tries again.
+            RunnerCrashed: its process ended, or could not load it.
+            ModelLoading: it could not be loaded a short time ago; it says when it is tried again.
             Draining: the service shuts down.
             StateTokenRefused: `request` has a state, which no local model gave.
             GatewayError: what the engine says.
@@ -125,6 +128,33 @@ class LocalRunners:
         finally:
             self._left(place)
 
+    async def load(self, model: Model) -> None:
+        """Load a model, also one that could not be loaded shortly before; see `ModelLoader.load`."""
+        if self._closed:
+            raise Draining
+        place = self._place(model)
+        place.cooldown.over()
+        try:
+            await self._runner(place, model)
+        finally:
+            self._left(place)
+
+    async def unload(self, model_id: str) -> None:
+        """Unload a model, also a pinned one; see `ModelLoader.unload`."""
+        places = [place for place in self._places.values() if place.model_id == model_id]
+        if any(place.admission.busy or place.loading for place in places):
+            raise ModelBusy(detail=f"Model {model_id!r} works on requests, or loads: unload it when it has ended.")
+        await asyncio.gather(*(self._unload(place) for place in places if place.loaded or place.unloading))
+
+    def keep(self, model_ids: Collection[str]) -> None:
+        """Keep these models in memory; see `ModelLoader.keep`."""
+        released, self._pinned = self._pinned.difference(model_ids), frozenset(model_ids)
+        for place in self._places.values():
+            if self._is_kept(place):
+                place.stay()
+            elif place.model_id in released:
+                self._left(place)
+
     async def forget(self, state: BackendState) -> None:
         """Nothing to do: no state is kept."""
 
@@ -143,14 +173,19 @@ class LocalRunners:
     def _place(self, model: Model) -> Place:
         files = Files(model.id, model.path, model.created_at)
         if not (place := self._places.get(files)):
-            place = self._places[files] = Place(files, Admission(self._parallel(model), self.queue_limit))
+            admission = Admission(self._parallel(model), self.queue_limit)
+            place = self._places[files] = Place(files, admission, Cooldown(self.cooldown_s))
+            replaced, self._newest[model.id] = self._newest.get(model.id), place
+            if replaced:
+                self._left(replaced)  # which is not kept any more
         place.stay()
         return place
 
     def _left(self, place: Place) -> None:
         place.last_used = monotonic()
         place.stay()
-        if not place.admission.busy and place.loaded and self.keep_alive_s >= 0 and not self._closed:
+        kept = self._is_kept(place) or self.keep_alive_s < 0
+        if not place.admission.busy and place.loaded and not kept and not self._closed:
             place.expiry = asyncio.get_running_loop().call_later(self.keep_alive_s, self._expire, place)
         self._wake()
 
@@ -161,6 +196,8 @@ class LocalRunners:
             raise Draining
         if runner := place.loaded:
             return runner
+        if not place.loading:
+            place.cooldown.expect_over(model.id)
         return await asyncio.shield(self._loading(place, model))
 
     def _loading(self, place: Place, model: Model) -> asyncio.Task[RunnerProcess]:
@@ -174,14 +211,15 @@ class LocalRunners:
         try:
             spec, options = self._spec(model), self._options(model)
             needed = estimate_bytes(
-                spec.footprint,
+                spec.profile.footprint,
                 file_bytes=model.size_bytes or 0,
                 stored_as=model.quantization,
                 context_tokens=shared_tokens(options.context_length or ORDINARY_CONTEXT_TOKENS, options.parallel),
+                token_bytes=model.context_bytes,
             )
             await self._make_room(place, needed)
             log.info("model.loading", model=model.id, engine=model.engine)
-            place.runner = await RunnerProcess.start(spec.path, options)
+            place.runner = await self._start(place, spec.path, options)
             log.info("model.loaded", model=model.id, resident_bytes=place.runner.resident_bytes)
             return place.runner
         except asyncio.CancelledError:  # by `close` alone; those who wait were not cancelled themselves
@@ -190,6 +228,15 @@ class LocalRunners:
             place.reserved_bytes = 0
             place.loading = None
             self._left(place)
+
+    async def _start(self, place: Place, engine: str, options: EngineOptions) -> RunnerProcess:
+        try:
+            runner = await RunnerProcess.start(engine, options)
+        except GatewayError as error:
+            place.cooldown.failed(error)
+            raise
+        place.cooldown.over()
+        return runner
 
     async def _make_room(self, place: Place, needed_bytes: int) -> None:
         if needed_bytes > self.memory_limit_bytes:
@@ -208,12 +255,26 @@ class LocalRunners:
         place.reserved_bytes = needed_bytes
 
     def _leaving_for(self, needed_bytes: int) -> tuple[Place, ...] | None:
-        residents = [place.resident for place in self._places.values()]
+        residents = [self._resident(place) for place in self._places.values()]
         chosen = to_unload(residents, needed_bytes=needed_bytes, limit_bytes=self.memory_limit_bytes)
         return None if chosen is None else tuple(place for files, place in self._places.items() if files in chosen)
 
+    def _resident(self, place: Place) -> Resident:
+        """Its share of the memory. While it loads or ends it cannot be unloaded, and while it is pinned it stays."""
+        runner = place.loaded
+        return Resident(
+            key=place.files,
+            size_bytes=max(place.reserved_bytes, runner.resident_bytes if runner else 0),
+            busy=place.admission.busy or not runner or bool(place.unloading) or self._is_kept(place),
+            last_used=place.last_used,
+        )
+
+    def _is_kept(self, place: Place) -> bool:
+        """Whether it is pinned; not where other files have taken its place."""
+        return place.model_id in self._pinned and self._newest.get(place.model_id) is place
+
     def _expire(self, place: Place) -> None:
-        if not place.admission.busy:
+        if not place.admission.busy and not self._is_kept(place):
             self._unload(place)
 
     def _unload(self, place: Place) -> "asyncio.Future[None]":

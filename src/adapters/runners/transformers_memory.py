@@ -10,7 +10,7 @@ from math import ceil
 import torch
 from transformers import ContinuousBatchingConfig, PreTrainedConfig, PreTrainedModel
 
-from .memory import cache_limit_bytes
+from ...domain.memory import cache_limit_bytes
 
 PAGE_TOKENS = 32
 """Tokens of a block, the unit in which prompts share what was computed: with the library's 256 the next turn of a

@@ -12,7 +12,6 @@ It cannot see images or call tools, and cannot force the output into a format.
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-import jinja2
 import torch
 from attrs import define, field
 from tokenizers import Tokenizer
@@ -106,7 +105,7 @@ class TransformersTextEngine:
             raise InvalidRequest.at("/model", "has no chat template, so it cannot take part in a conversation")
         try:
             text = self._tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
-        except jinja2.TemplateError as exc:
+        except Exception as exc:  # a stranger's template may raise anything
             message = "the model's chat template refuses these messages, or their order"
             raise InvalidRequest.at("/input", message) from exc
         tokens: list[int] = self._tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids

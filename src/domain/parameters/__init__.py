@@ -8,12 +8,14 @@ is said by `Model.parameters`.
 from .field import Field
 from .image import ImageParameters
 from .model_3d import Model3DParameters
-from .names import IMAGE_PARAMETERS, MODEL_3D_PARAMETERS, TEXT_PARAMETERS, Parameters, given
+from .names import IMAGE_PARAMETERS, MODEL_3D_PARAMETERS, PARAMETERS, TEXT_PARAMETERS, Parameters, given, with_presets
+from .recommended import recommended
 from .text import TextParameters
 
 __all__ = [
     "IMAGE_PARAMETERS",
     "MODEL_3D_PARAMETERS",
+    "PARAMETERS",
     "TEXT_PARAMETERS",
     "Field",
     "ImageParameters",
@@ -21,4 +23,6 @@ __all__ = [
     "Parameters",
     "TextParameters",
     "given",
+    "recommended",
+    "with_presets",
 ]

@@ -18,6 +18,9 @@ app = App(
     version_flags=["--version"],
 )
 app.command("pluggably.entrypoints.cli.audit:audit", name="audit")
+_MODELS = "pluggably.entrypoints.cli.model_commands"
+app.command(f"{_MODELS}:models", name="models", help="Look at the models of the running service, or change them.")
+app.command(f"{_MODELS}:storage", name="storage", help="Look at what the running service stores, or clean up.")
 sessions = App(name="sessions", help="Look at the sessions of the running service, hold them, and let old ones go.")
 app.command(sessions)
 
@@ -61,16 +64,6 @@ def pull(source: Source, /, *, into: Into = None, config: Config = None) -> None
     from .pull import pull
 
     asyncio.run(pull(load_settings(config, os.environ), source, into))
-
-
-@app.command
-def models(*, modality: str | None = None, provider: str | None = None, json: AsJson = False, url: Url = HERE) -> None:
-    """List the models of the running service."""
-    from .client import Client
-    from .models import list_models
-
-    with Client(url) as client:
-        list_models(client, {"modality": modality, "provider": provider}, as_json=json)
 
 
 @sessions.command(name="list")

@@ -71,6 +71,22 @@ class Client:
         """
         return self._json("POST", path, json=body or {})
 
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        """What a PATCH answers.
+
+        Raises:
+            GatewayError: the service is not there, or refused.
+        """
+        return self._json("PATCH", path, json=body)
+
+    def delete(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        """What a DELETE answers.
+
+        Raises:
+            GatewayError: the service is not there, or refused.
+        """
+        return self._json("DELETE", path, params=_given(query or {}))
+
     def events(self, path: str, body: Mapping[str, Any]) -> Generator[tuple[str, dict[str, Any]]]:
         """The server-sent events that a POST answers, as name and data. Closing the iterator cancels the work.
 

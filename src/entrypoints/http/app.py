@@ -12,7 +12,7 @@ import structlog
 from . import problems
 from .openai import ChatCompletions
 from .openai_images import ImageGenerations
-from .permissions import require_permission
+from .permissions import expect_permissions, require_permission
 from .resources.artifacts import ArtifactResource
 from .resources.audit import Audit
 from .resources.generations import Generations, ImageGeneration, Model3DGeneration, TextGeneration
@@ -24,6 +24,7 @@ from .resources.models import Models
 from .resources.retention import RetentionResource
 from .resources.session_events import SessionEvents
 from .resources.sessions import SessionResource
+from .resources.storage import StorageResource
 from .scope import Receive, Request, RequestScope, Scope, Send
 from .services import HttpOptions, Services
 
@@ -89,6 +90,10 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
 
+def _responder(method: str, suffix: str | None) -> str:
+    return f"on_{method.lower()}" + (f"_{suffix}" if suffix else "")
+
+
 class Permissions:
     """Lets requests through to the route that they matched."""
 
@@ -105,7 +110,8 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
     json = falcon.media.JSONHandler(dumps=msgspec.json.encode, loads=msgspec.json.decode)
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json
     sessions, events = SessionResource(services.sessions, services.reads), SessionEvents(services.reads)
-    models, health = Models(services.catalog), Health(is_ready)
+    models, health = Models(services.catalog, services.registrations), Health(is_ready)
+    storage = StorageResource(services.storage)
     audit = Audit(services.exports, services.reads)
     log = Log(services.log_reads)
     jobs, keys = JobResource(services.jobs), KeyResource(services.keys)
@@ -150,10 +156,13 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/keys/{key_id}", keys, "one"),
         ("/v1/keys/{key_id}/rotate", keys, "rotate"),
         ("/v1/me", Me(), None),
+        ("/v1/storage", storage, None),
+        ("/v1/storage/cleanup", storage, "cleanup"),
         ("/health/live", health, "live"),
         ("/health/ready", health, "ready"),
     ]
     for template, resource, suffix in routes:
+        expect_permissions(template, [it for it in falcon.HTTP_METHODS if hasattr(resource, _responder(it, suffix))])
         app.add_route(template, resource, suffix=suffix)
     problems.install(app, tuple(template for template, _, _ in routes))
     return app

@@ -1,10 +1,10 @@
-"""What each route needs: by the route that was matched, whatever the path looked like. What is not here is refused."""
+"""What each route needs: by the route that was matched, whatever the path looked like. Without that it is not served."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ...domain.access import Principal, Scope
-from ...domain.errors import GatewayError, InsufficientScope
+from ...domain.errors import GatewayError, InsufficientScope, InvalidCredentials
 
 Needed = tuple[Scope, ...]
 """One of these scopes; with none of them, good credentials are enough."""
@@ -62,11 +62,23 @@ PERMISSIONS: Final[Mapping[str, Mapping[str, Needed]]] = {
     "/v1/models": {"GET": _MODELS, "POST": _MODELS_ADMIN},
     "/v1/models/{path:path}": {"GET": _MODELS, "POST": _MODELS_ADMIN, "PATCH": _MODELS_ADMIN, "DELETE": _MODELS_ADMIN},
     "/v1/parameters": {"GET": _MODELS},
+    "/v1/storage": {"GET": _MODELS_ADMIN},
+    "/v1/storage/cleanup": {"POST": _MODELS_ADMIN},
     "/v1/keys": {"GET": _ADMIN, "POST": _ADMIN},
     "/v1/keys/{key_id}": {"GET": _ADMIN, "DELETE": _ADMIN},
     "/v1/keys/{key_id}/rotate": {"POST": _ADMIN},
     "/v1/me": {"GET": _ANYBODY},
 }
+
+
+def expect_permissions(template: str, methods: Iterable[str]) -> None:
+    """Insist that it is said of every method of a route what it needs, before anything is served.
+
+    Raises:
+        RuntimeError: it is not.
+    """
+    if unsaid := {it for it in methods if (it, template) not in PUBLIC and it not in PERMISSIONS.get(template, {})}:
+        raise RuntimeError(f"permissions.py does not say what {', '.join(sorted(unsaid))} {template} needs")
 
 
 def may_be_public(method: str, path: str) -> bool:
@@ -84,10 +96,10 @@ def require_permission(method: str, template: str, principal: Principal | None, 
     if (method, template) in PUBLIC:
         return
     if principal is None:
-        raise refusal or InsufficientScope()
-    needed = PERMISSIONS.get(template, {}).get(method)
-    if needed is None:
-        raise InsufficientScope(detail="Nobody may do this: the route says of no scope that it is enough.")
+        raise refusal or InvalidCredentials()
+    if template not in PERMISSIONS:
+        return  # a public route, with a method that it does not have
+    needed = PERMISSIONS[template].get(method, _ANYBODY)  # what no route has is refused by the router
     if needed and not any(scope in principal.scopes for scope in needed):
         allowed = " or ".join(repr(scope.value) for scope in needed)
         raise InsufficientScope(detail=f"This needs the scope {allowed}, which your credentials do not have.")

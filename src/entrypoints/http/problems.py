@@ -45,6 +45,8 @@ STATUSES = {
     "session_on_hold": 409,
     "state_token_mismatch": 409,
     "state_token_refused": 409,
+    "name_taken": 409,
+    "model_busy": 409,
     "idempotency_in_progress": 409,
     "version_conflict": 412,
     "session_erased": 410,

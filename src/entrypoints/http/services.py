@@ -12,8 +12,10 @@ from ...application.jobs import Jobs
 from ...application.keys import Keys
 from ...application.log_reads import LogReads
 from ...application.reads import Reads
+from ...application.registrations import Registrations
 from ...application.retention import Retention
 from ...application.sessions import Sessions
+from ...application.storage import Storage
 
 
 @frozen(kw_only=True)
@@ -32,6 +34,8 @@ class Services:
     log_reads: LogReads
     artifacts: Artifacts
     artifact_links: ArtifactLinks
+    registrations: Registrations
+    storage: Storage
 
 
 @frozen(kw_only=True)

@@ -110,7 +110,7 @@ def test_a_port_that_is_taken_is_refused(service, tmp_path):
 def test_a_second_service_on_the_same_data_is_refused(service):
     refused = pluggably("serve", "--port", "0", cwd=service.folder)
     assert refused.returncode == 1
-    assert "Another process uses these sessions" in refused.stderr
+    assert "Another process uses this data folder" in refused.stderr
 
 
 def test_an_address_that_others_can_reach_is_refused_without_credentials(tmp_path):

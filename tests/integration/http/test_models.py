@@ -2,6 +2,9 @@
 
 import pytest
 
+from pluggably.entrypoints.http.model_objects import model_object
+from tests.builders import a_model
+
 
 async def test_models_have_openais_fields_and_ours(http):
     listed = (await http.get("/v1/models")).json()
@@ -10,7 +13,11 @@ async def test_models_have_openais_fields_and_ours(http):
     tiny = listed["data"][0]
     assert (tiny["object"], tiny["owned_by"], tiny["created"]) == ("model", "local", 0)
     assert (tiny["default"], tiny["aliases"], tiny["status"]) == (True, ["small"], "loaded")
-    assert "path" not in tiny
+    assert tiny["path"] == "/secret/tiny.gguf"  # to the operator, who everybody is without credentials
+
+
+def test_where_files_are_is_shown_to_operators_only():
+    assert "path" not in model_object(a_model(path="/secret/tiny.gguf"), default=False)
 
 
 @pytest.mark.parametrize(

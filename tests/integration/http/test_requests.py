@@ -144,8 +144,3 @@ async def test_the_access_log_has_a_line_for_each_request(capsys):
 async def test_the_access_log_can_be_off(http, capsys):
     await http.get("/v1/models")
     assert "request.completed" not in capsys.readouterr().out
-
-
-async def test_paths_on_the_disk_are_not_shown(http):
-    for path in ("/v1/models", "/v1/models/tiny"):
-        assert "/secret" not in (await http.get(path)).text

@@ -16,9 +16,12 @@ from pluggably.adapters.audit.exporters import FORMATS
 from pluggably.adapters.audit.notes import SigningNotes
 from pluggably.adapters.audit.signing import SigningKey
 from pluggably.adapters.memory.access import MemoryKeyStore, MemoryMeter
+from pluggably.adapters.memory.fetching import NothingFetched
 from pluggably.adapters.memory.generator import ScriptedGenerator
 from pluggably.adapters.memory.jobs import MemoryJobStore
+from pluggably.adapters.memory.local_models import MemoryModelFiles, MemoryModelLoader
 from pluggably.adapters.memory.log import NoLog
+from pluggably.adapters.memory.registry import MemoryModelRegistry, MemoryModelUses
 from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.system import IdSequence, new_state_token, now
 from pluggably.application.access import Access, KeyAuthenticator
@@ -36,19 +39,23 @@ from pluggably.application.log_check import LogCheck
 from pluggably.application.log_reads import LogReads
 from pluggably.application.metering import Metering
 from pluggably.application.reads import Reads
+from pluggably.application.registrations import Registrations
 from pluggably.application.retention import Retention
 from pluggably.application.routing import Router
 from pluggably.application.sessions import Sessions
 from pluggably.application.state_tokens import StateTokens
+from pluggably.application.storage import Storage
 from pluggably.application.turns import SessionLocks, SessionTurns
 from pluggably.domain.generation import Started, TextDelta
 from pluggably.domain.model import Modality, ModelStatus
 from pluggably.domain.retention import RetentionPolicy
 from pluggably.domain.routing import RetryPolicy
+from pluggably.domain.storage import StoragePolicy
 from pluggably.entrypoints.access_parts import new_secret
 from pluggably.entrypoints.http.app import create_app
 from pluggably.entrypoints.http.services import HttpOptions, Services
 from pluggably.entrypoints.job_parts import being_worked_on
+from pluggably.entrypoints.model_parts import read_parameters
 from tests.artifact_world import ArtifactWorld
 from tests.builders import a_model
 
@@ -96,6 +103,7 @@ class World:
         seats=None,
         api_keys: bool = False,
         authenticators=(),
+        policy=None,
     ) -> None:
         self.generator = generator or ScriptedGenerator()
         self.store = store or MemorySessionStore()
@@ -104,8 +112,30 @@ class World:
         new_id, locks = IdSequence(), SessionLocks(wait_s)
         self.signer, log = SigningKey(Path(keys)), getattr(self.store, "log", NoLog())
         kept = {"store": log, "second_place": CheckpointFile(Path(keys) / "audit"), "notes": SigningNotes(self.signer)}
+        registry, uses, self.loader, self.files = (
+            MemoryModelRegistry(),
+            MemoryModelUses(),
+            MemoryModelLoader(),
+            MemoryModelFiles(),
+        )
         catalog = Catalog(
-            sources=[models or Models()], runners=Models(), aliases={"small": "tiny"}, defaults={Modality.TEXT: "tiny"}
+            sources=[models or Models()],
+            runners=Models(),
+            aliases={"small": "tiny"},
+            defaults={Modality.TEXT: "tiny"},
+            registry=registry,
+            uses=uses,
+            on_pins=self.loader.keep,
+        )
+        registrations = Registrations(
+            catalog=catalog,
+            registry=registry,
+            uses=uses,
+            files=self.files,
+            loader=self.loader,
+            fetching=NothingFetched(),
+            clock=clock,
+            read_parameters=read_parameters,
         )
         generators = {"local": self.generator, "acme": self.generator, "studio": studio}
         self.jobs = jobs or MemoryJobStore()
@@ -139,6 +169,18 @@ class World:
             artifacts=artifacts.artifacts,
             artifact_links=artifacts.links,
             catalog=catalog,
+            registrations=registrations,
+            storage=Storage(
+                catalog=catalog,
+                registrations=registrations,
+                registry=registry,
+                files=self.files,
+                fetching=NothingFetched(),
+                artifacts=artifacts.artifacts,
+                stored_artifacts=artifacts.artifacts.index,
+                policy=policy or StoragePolicy(),
+                clock=clock,
+            ),
             sessions=Sessions(
                 store=self.store,
                 eraser=eraser,

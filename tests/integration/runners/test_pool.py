@@ -8,9 +8,16 @@ import pytest
 from attrs import evolve
 
 from pluggably.adapters.runners.engines import text_engine
-from pluggably.adapters.runners.memory import PROCESS_BYTES, Footprint
-from pluggably.domain.errors import ModelNotFound, Overloaded, RunnerCrashed, RunnerOutOfMemory
+from pluggably.domain.errors import (
+    ModelBusy,
+    ModelLoading,
+    ModelNotFound,
+    Overloaded,
+    RunnerCrashed,
+    RunnerOutOfMemory,
+)
 from pluggably.domain.generation import Completed, Started
+from pluggably.domain.memory import PROCESS_BYTES, Footprint
 from pluggably.domain.model import ModelStatus
 from tests.builders import a_model, a_request
 
@@ -62,8 +69,8 @@ async def test_a_loaded_model_answers_while_another_loads(runners, folder):
     await waits
 
 
-async def test_a_model_that_cannot_be_loaded_says_so_each_time_it_is_asked(runners, folder):
-    model = folder()
+async def test_a_model_that_cannot_be_loaded_says_so_each_time_it_is_asked(make_runners, folder):
+    runners, model = make_runners(cooldown_s=0), folder()
     model.put("broken")
     for _ in range(2):
         with pytest.raises(RunnerCrashed) as failed:
@@ -71,6 +78,96 @@ async def test_a_model_that_cannot_be_loaded_says_so_each_time_it_is_asked(runne
         assert "secret" not in str(failed.value)
     model.remove("broken")
     await events_of(runners, model.request("say 1"))
+
+
+async def test_a_model_that_could_not_be_loaded_is_not_tried_again_at_once(make_runners, folder):
+    runners, model = make_runners(cooldown_s=300), folder()
+    model.put("broken")
+    with pytest.raises(RunnerCrashed):
+        await events_of(runners, model.request("say 1"))
+    model.remove("broken")
+    with pytest.raises(ModelLoading, match="could not be loaded") as refused:
+        await events_of(runners, model.request("say 1"))
+    assert 290 < refused.value.retry_after_s <= 300
+    assert len(model.lines("loads")) == 1
+    await runners.load(model.request("say 1").model)  # by hand it is tried at once
+    await events_of(runners, model.request("say 1"))
+    assert len(model.lines("loads")) == 2
+
+
+async def test_a_load_by_hand_is_no_other_than_that_of_the_first_request(runners, folder):
+    model = folder()
+    model.put("hold-load")
+    loads = [asyncio.create_task(runners.load(model.request("x").model)) for _ in range(2)]
+    asked = await begun(runners, model.request("say 1"))
+    await model.has("loads")
+    assert runners.status("tiny") is ModelStatus.LOADING
+    with pytest.raises(ModelBusy):
+        await runners.unload("tiny")
+    model.remove("hold-load")
+    await asyncio.gather(asked, *loads)
+    assert (runners.status("tiny"), len(model.lines("loads"))) == (ModelStatus.LOADED, 1)
+
+
+async def test_unloading_gives_the_memory_back_and_is_no_error_twice(runners, folder):
+    model = folder()
+    await runners.load(model.request("x").model)
+    process = int(model.lines("loads")[0])
+    for _ in range(2):
+        await runners.unload("tiny")
+    assert runners.status("tiny") is ModelStatus.AVAILABLE
+    assert not psutil.pid_exists(process)
+
+
+async def test_a_busy_model_is_not_unloaded_by_hand(runners, folder):
+    model = folder()
+    running = await begun(runners, model.request("hold"))
+    await model.has("holding")
+    with pytest.raises(ModelBusy):
+        await runners.unload("tiny")
+    model.put("release")
+    assert isinstance((await running)[-1], Completed)
+
+
+async def test_a_pinned_model_does_not_make_room_for_others(make_runners, folder):
+    runners = make_runners(memory_limit_bytes=PROCESS_BYTES, memory_wait_s=0.05)
+    pinned, other = folder("pinned"), folder("other")
+    runners.keep({"pinned"})
+    await events_of(runners, pinned.request("say 1"))
+    with pytest.raises(Overloaded, match="memory"):
+        await events_of(runners, other.request("say 1"))
+    assert runners.status("pinned") is ModelStatus.LOADED
+    runners.keep(())
+    assert isinstance((await events_of(runners, other.request("say 1")))[-1], Completed)
+    assert runners.status("pinned") is ModelStatus.AVAILABLE
+
+
+async def test_a_pinned_model_stays_when_nobody_uses_it_and_goes_once_it_is_not_pinned(make_runners, folder):
+    runners, pinned, other = make_runners(keep_alive_s=0), folder("pinned"), folder("other")
+    runners.keep({"pinned"})
+    for model in (pinned, other):
+        await events_of(runners, model.request("say 1"))
+    await other.has("closes")
+    assert runners.status("pinned") is ModelStatus.LOADED
+    runners.keep(())
+    await pinned.has("closes")
+
+
+async def test_files_that_were_replaced_are_not_kept_for_their_name_being_pinned(make_runners, folder):
+    runners, old, new = make_runners(keep_alive_s=0), folder("old"), folder("new")
+    runners.keep({"old"})
+    await events_of(runners, old.request("say 1"))
+    await events_of(runners, a_request("say 1", model=evolve(new.request("x").model, id="old")))
+    await old.has("closes")
+    assert runners.status("old") is ModelStatus.LOADED
+    assert new.lines("closes") == []
+
+
+async def test_a_pinned_model_is_unloaded_by_hand(runners, folder):
+    runners.keep({"tiny"})
+    await runners.load(folder().request("x").model)
+    await runners.unload("tiny")
+    assert runners.status("tiny") is ModelStatus.AVAILABLE
 
 
 async def test_a_full_queue_turns_away_and_says_when_to_come_again(make_runners, folder):

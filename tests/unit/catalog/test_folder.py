@@ -189,10 +189,10 @@ async def test_a_file_cut_inside_its_header_is_incomplete(root, size):
     assert (await the_one(root)).status is ModelStatus.INCOMPLETE
 
 
-async def test_a_file_that_is_something_else_is_unsupported(root):
+async def test_a_file_that_is_something_else_is_corrupt(root):
     put(root, "page.gguf", b"<!DOCTYPE html>" * 10)
     model = await the_one(root)
-    assert model.status is ModelStatus.UNSUPPORTED
+    assert model.status is ModelStatus.CORRUPT
     assert "not a GGUF file" in model.reason
 
 
@@ -362,13 +362,16 @@ async def test_shards_without_their_index_are_incomplete(root):
         ({"model.safetensors": a_safetensors_file()[:-1]}, ModelStatus.INCOMPLETE, "lacks 1 bytes"),
         ({"model.safetensors": a_safetensors_file()[:20]}, ModelStatus.INCOMPLETE, "inside its header"),
         ({"model.safetensors": b""}, ModelStatus.INCOMPLETE, "inside its header"),
-        ({"model.safetensors": a_safetensors_file() + b"x"}, ModelStatus.UNSUPPORTED, "too many"),
-        ({"model.safetensors": b"\x80\x04" * 50}, ModelStatus.UNSUPPORTED, "not a safetensors file"),
-        ({"model.safetensors": pack("<Q", 60_000) + b"[" * 60_000}, ModelStatus.UNSUPPORTED, "damaged"),
-        ({"config.json": b"{"}, ModelStatus.UNSUPPORTED, "config.json is damaged"),
+        ({"model.safetensors": a_safetensors_file() + b"x"}, ModelStatus.CORRUPT, "too many"),
+        ({"model.safetensors": b"\xff" * 50}, ModelStatus.CORRUPT, "not a safetensors file"),
+        ({"model.safetensors": b"\x80\x04" * 50}, ModelStatus.UNSUPPORTED, "is a pickle, whatever its name says"),
+        ({"model.safetensors": b"PK\x03\x04" + bytes(60)}, ModelStatus.UNSUPPORTED, "is a pickle"),
+        ({"model.safetensors": pack("<Q", 60_000) + b"[" * 60_000}, ModelStatus.CORRUPT, "damaged"),
+        ({"model.safetensors": pack("<Q", 640) + b" " * 640}, ModelStatus.CORRUPT, "damaged"),
+        ({"config.json": b"{"}, ModelStatus.CORRUPT, "config.json is damaged"),
         ({"config.json": b"{}"}, ModelStatus.UNSUPPORTED, "architecture is None"),
         ({"config.json": b'{"architectures":["BertModel"]}'}, ModelStatus.UNSUPPORTED, "BertModel"),
-        ({"tokenizer_config.json": b'{"chat_template": 1}'}, ModelStatus.UNSUPPORTED, "tokenizer_config.json"),
+        ({"tokenizer_config.json": b'{"chat_template": 1}'}, ModelStatus.CORRUPT, "tokenizer_config.json"),
     ],
 )
 async def test_what_is_wrong_with_a_safetensors_folder_is_said(root, files, status, reason):
@@ -499,10 +502,10 @@ async def test_a_component_outside_of_the_folder_is_not_there(root, tmp_path):
 
 
 @pytest.mark.parametrize("index", [b"", b"[]", b'{"unet": ', b"[" * 60_000])
-async def test_a_damaged_index_is_unsupported(root, index):
+async def test_a_damaged_index_is_corrupt(root, index):
     put_pipeline(root, files={"model_index.json": index})
     model = await the_one(root, ALL)
-    assert model.status is ModelStatus.UNSUPPORTED
+    assert model.status is ModelStatus.CORRUPT
     assert "model_index.json is damaged" in model.reason
 
 
@@ -525,9 +528,24 @@ async def test_the_models_that_come_with_the_package_are_available():
     assert {model.license for model in models.values()} == {"apache-2.0"}
 
 
-async def test_a_folder_with_pickled_weights_only_is_not_listed(root):
-    put_safetensors(root, without=["model.safetensors"], **{"pytorch_model.bin": b"\x80\x04"})
+@pytest.mark.parametrize("content", [b"\x80\x04rest", b"PK\x03\x04archive/data.pkl"], ids=["pickle", "torch archive"])
+async def test_a_folder_with_pickled_weights_is_refused_with_the_reason(root, content):
+    put_safetensors(root, without=["model.safetensors"], **{"pytorch_model.bin": content})
+    model = await the_one(root)
+    assert (model.status, model.pickled, model.engine) == (ModelStatus.UNSUPPORTED, True, None)
+    assert "(pytorch_model.bin) are pickles, which can run code" in model.reason
+
+
+async def test_what_is_only_called_like_a_pickle_is_none(root):
+    put_safetensors(root, without=["model.safetensors"], **{"training.bin": b"numbers"})
     assert await listed(root) == {}
+
+
+async def test_pickles_are_for_an_engine_that_says_that_it_opens_them(root):
+    put_safetensors(root, without=["model.safetensors"], **{"pytorch_model.bin": b"\x80\x04"})
+    opener = EngineProfile(name="own", modality=Modality.TEXT, parameters=frozenset({"seed"}), opens_pickles=True)
+    model = await the_one(root, BOTH | {"own": opener})
+    assert (model.engine, model.status, model.parameters) == ("own", ModelStatus.UNSUPPORTED, {"seed"})
 
 
 async def test_the_demo_model_is_listed(root, demo_gguf):

@@ -2,8 +2,8 @@
 
 from pluggably.domain.model import Modality
 from pluggably.domain.parameters import TEXT_PARAMETERS
+from pluggably.entrypoints.http.model_objects import parameter_schema
 from pluggably.entrypoints.http.resources.generations import TextGeneration
-from pluggably.entrypoints.http.resources.models import parameter_schema
 from pluggably.entrypoints.http.schema import object_schema
 from tests.builders import a_model
 

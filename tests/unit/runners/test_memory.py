@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pluggably.adapters.runners.engines import ENGINES
-from pluggably.adapters.runners.memory import Resident, estimate_bytes, to_unload
+from pluggably.adapters.runners.memory import Resident, to_unload
+from pluggably.domain.memory import estimate_bytes
 
 residents = st.lists(
     st.builds(
@@ -54,14 +55,14 @@ def test_those_who_go_were_used_before_all_idle_ones_who_stay_and_none_goes_in_v
     ],
 )
 def test_the_estimate_is_near_what_was_measured(engine, stored_as, file_bytes, context_tokens, resident_mib):
-    footprint = ENGINES[engine].footprint
+    footprint = ENGINES[engine].profile.footprint
     needed = estimate_bytes(footprint, file_bytes=file_bytes, stored_as=stored_as, context_tokens=context_tokens)
     assert 0.85 < needed / (resident_mib * 2**20) < 1.15
 
 
 @pytest.mark.parametrize("engine", ["diffusers_image", "shap_e", "transformers_text"])
 def test_float16_takes_twice_its_files_and_other_types_what_they_have(engine):
-    footprint, no_context = ENGINES[engine].footprint, {"context_tokens": 0}
+    footprint, no_context = ENGINES[engine].profile.footprint, {"context_tokens": 0}
     empty = estimate_bytes(footprint, file_bytes=0, stored_as="F16", **no_context)
     for stored_as, times in (("F16", 2), ("BF16", 1), ("F32", 1), (None, 1)):
         needed = estimate_bytes(footprint, file_bytes=10**9, stored_as=stored_as, **no_context)
@@ -71,7 +72,7 @@ def test_float16_takes_twice_its_files_and_other_types_what_they_have(engine):
 def test_what_has_no_context_takes_no_memory_for_one():
     for engine in ("diffusers_image", "shap_e"):
         short, long = (
-            estimate_bytes(ENGINES[engine].footprint, file_bytes=10**9, stored_as="F32", context_tokens=tokens)
+            estimate_bytes(ENGINES[engine].profile.footprint, file_bytes=10**9, stored_as="F32", context_tokens=tokens)
             for tokens in (1, 100_000)
         )
         assert short == long

@@ -1,0 +1,28 @@
+"""Values of parameters that a model's own files recommend."""
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from attrs import fields
+
+from .field import Field
+from .text import TextParameters
+
+_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
+_FIELDS: Mapping[str, tuple[Any, Field]] = {
+    it.name: (get_args(get_args(it.type)[0])[0], get_args(it.type)[1])
+    for it in fields(TextParameters)
+    if it.name in _SAMPLING
+}
+
+
+def recommended(values: Mapping[str, object]) -> dict[str, Any]:
+    """Those that a request could give: what files say may be out of every bound, or of another type."""
+    found: dict[str, Any] = {}
+    for name, (kind, field) in _FIELDS.items():
+        value = values.get(name)
+        if kind is float and type(value) is int and abs(value) < 2**53:
+            value = float(value)
+        if type(value) is kind and field.problem(value) is None:
+            found[name] = round(value, 6) if isinstance(value, float) else value
+    return found

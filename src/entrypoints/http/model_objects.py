@@ -1,0 +1,107 @@
+"""Models as the API shows them, and the entity tags of what it shows."""
+
+import re
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from ...domain.errors import InvalidRequest
+from ...domain.model import Modality, Model
+from ...domain.parameters import PARAMETERS
+from .schema import object_schema
+from .scope import Request
+
+_MOST_SHOWN = 10_000
+_encode = msgspec.json.Encoder().encode
+_TAG = re.compile(r'(?:W/)?"(\d{1,18})\.[0-9a-f]+"')
+
+
+def model_object(model: Model, *, default: bool, with_path: bool = False) -> dict[str, Any]:
+    """A model: OpenAI's fields and ours. Where its files are is for operators only."""
+    shown = {
+        "id": model.id,
+        "object": "model",
+        "created": int(model.created_at.timestamp()) if model.created_at else 0,
+        "owned_by": model.provider,
+        "name": model.name,
+        "version": model.version,
+        "modality": model.modality,
+        "provider": model.provider,
+        "capabilities": sorted(model.capabilities),
+        "aliases": model.aliases,
+        "default": default,
+        "size_bytes": model.size_bytes,
+        "memory_bytes": model.memory_bytes,
+        "quantization": model.quantization,
+        "architecture": model.architecture,
+        "context_length": model.context_length,
+        "chat_template_sha256": model.chat_template_sha256,
+        "license": model.license,
+        "gated": model.gated,
+        "source": model.source,
+        "origin": model.origin,
+        "status": model.status,
+        "reason": model.reason,
+        "pinned": model.pinned,
+        "pickled": model.pickled,
+        "allow_pickle": model.allows_pickle,
+        "parameters": model.presets,
+        "recommended": model.defaults,
+        "last_used_at": model.last_used_at,
+    }
+    return shown | {"path": model.path} if with_path else shown
+
+
+class ShownModels:
+    """Models as JSON. What was shown before, and is the same still, is not put together again."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, tuple[Model, bool, bool, bytes]] = {}
+
+    def of(self, model: Model, *, default: bool, with_path: bool) -> msgspec.Raw:
+        """The model's object, encoded."""
+        known = self._shown.get(model.id)
+        if known and known[0] is model and known[1] is default and known[2] is with_path:
+            return msgspec.Raw(known[3])
+        if len(self._shown) >= _MOST_SHOWN:
+            self._shown.clear()
+        body = _encode(model_object(model, default=default, with_path=with_path))
+        self._shown[model.id] = (model, default, with_path, body)
+        return msgspec.Raw(body)
+
+
+def parameter_schema(modality: Modality, model: Model | None = None) -> dict[str, Any]:
+    """JSON Schema of the parameters of a modality, or of those that a model honours, with what it takes by default."""
+    title = f"Parameters of {model.id}" if model else f"Parameters for {modality}"
+    schema = object_schema(PARAMETERS[modality], model.parameters if model else None)
+    for name, value in ({**model.defaults, **model.presets} if model else {}).items():
+        if name in schema["properties"]:
+            schema["properties"][name] = {**schema["properties"][name], "default": value}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **schema}
+
+
+def tag_of(body: bytes, revision: int | None = None) -> str:
+    """The entity tag of an answer: another one as soon as a byte of it is; a model's begins with its revision."""
+    digest = blake2b(body, digest_size=8).hexdigest()
+    return f'"{digest}"' if revision is None else f'"{revision}.{digest}"'
+
+
+def has_it(req: Request, tag: str) -> bool:
+    """Whether the client has that already."""
+    known = [it.strip().removeprefix("W/") for it in (req.get_header("If-None-Match") or "").split(",")]
+    return "*" in known or tag in known
+
+
+def expected_revision(req: Request) -> int | None:
+    """What `If-Match` insists on: that nobody has changed what is said of the model. Its status may be another one.
+
+    Raises:
+        InvalidRequest: the header is not one of our entity tags.
+    """
+    tag = req.get_header("If-Match")
+    if tag is None or tag == "*":
+        return None
+    if (found := _TAG.fullmatch(tag)) is None:
+        raise InvalidRequest.at("/headers/If-Match", 'must be a model\'s ETag, such as "3.f00ba4"')
+    return int(found[1])
