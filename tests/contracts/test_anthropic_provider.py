@@ -44,7 +44,12 @@ class TestAgainstLlamaCpp(GeneratorContract):
     async def generator(self, llama_server):
         address, key = llama_server
         provider = AnthropicProvider(
-            name="stub", base_url=f"{address}/v1", api_key=key, models=["claude-test"], sampling_models=["*"]
+            name="stub",
+            base_url=f"{address}/v1",
+            api_key=key,
+            models=["claude-test"],
+            version="2023-06-01",
+            sampling_models=["*"],
         )
         yield provider
         await provider.close()

@@ -166,7 +166,7 @@ async def test_the_key_and_the_version_go_in_headers():
     call = server.calls[0]
     assert call.path == "/v1/messages"
     assert "x-api-key: sk-ant-secret\r\n" in call.head
-    assert "anthropic-version: 2023-06-01\r\n" in call.head
+    assert "anthropic-version: 2026-10-21\r\n" in call.head
     assert "authorization" not in call.head.lower()
 
 

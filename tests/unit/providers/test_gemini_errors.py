@@ -35,6 +35,7 @@ def reason(name: str) -> dict:
             body(400, "INVALID_ARGUMENT", message="The input token count (9) exceeds the maximum number of …"),
             errors.ContextLengthExceeded,
         ),
+        (400, body(400, "INVALID_ARGUMENT", message="Corrupted thought signature."), errors.StateTokenRefused),
         (400, body(400, "FAILED_PRECONDITION"), errors.ProviderAuthFailed),
         (400, b"", errors.InvalidRequest),
         (401, body(401, "UNAUTHENTICATED"), errors.ProviderAuthFailed),

@@ -339,6 +339,16 @@ def test_all_signatures_since_the_users_last_message_go_back():
     assert [again[1]["parts"], again[3]["parts"]] == [[call("add", "f1", "s1")], [call("add", "f2")]]
 
 
+@pytest.mark.parametrize(
+    ("name", "signature"), [("gemini-3-pro", "skip_thought_signature_validator"), ("gemini-2.5-pro", None)]
+)
+def test_calls_that_nobody_signed_are_let_through_where_signatures_are_wanted(name, signature):
+    calls = Message(Role.ASSISTANT, (TextPart("Hm"), ToolCallPart("c1", "add", "{}"), ToolCallPart("c2", "add", "{}")))
+    request = evolve(asked("Add", calls, results("c1", "c2")), model=a_model(upstream=name))
+    parts = json.loads(sent(request))["contents"][1]["parts"]
+    assert parts == [text("Hm"), call("add", "c1", signature), call("add", "c2")]
+
+
 def test_a_signature_that_is_missing_asks_for_the_state():
     with pytest.raises(errors.InvalidRequest) as refused:
         whole(answer(finish="MISSING_THOUGHT_SIGNATURE"))

@@ -1,7 +1,7 @@
 """What went wrong at a server of Anthropic's API, as one of our errors: pure.
 
-https://docs.anthropic.com/en/api/errors, and llama.cpp's deviations. The exact `error_code` decides first, then the
-`type` of the error, then the status. Three causes are told by Anthropic in words only, in an error that is else a
+https://platform.claude.com/docs/en/api/errors, and llama.cpp's deviations. The exact `error_code` decides first, then
+the `type` of the error, then the status. Some causes are told by Anthropic in words only, in an error that is else a
 malformed request; of those words nothing is passed on.
 """
 
@@ -57,6 +57,7 @@ BY_STATUS: Final[Mapping[int, type[GatewayError]]] = {
     529: errors.ProviderOverloaded,
 }
 BY_WORDS: Final[Mapping[str, type[GatewayError]]] = {
+    "input is too long": errors.ContextLengthExceeded,
     "prompt is too long": errors.ContextLengthExceeded,
     "input length and `max_tokens` exceed context limit": errors.ContextLengthExceeded,
     "your credit balance is too low": errors.ProviderQuotaExhausted,

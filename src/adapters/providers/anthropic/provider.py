@@ -1,8 +1,9 @@
-"""Text from a server of Anthropic's Messages API, version 2023-06-01 (`POST /v1/messages`).
+"""Text from a server of Anthropic's Messages API (`POST /v1/messages`), version 2026-10-21 or 2023-06-01.
 
-https://docs.anthropic.com/en/api/messages, as of November 2026; llama.cpp's server speaks it too. Text in and out,
-pictures in (by base64 or URL), tool calls both ways, JSON by a schema. Anthropic has no `seed`, `min_p` or
-`repetition_penalty` and no JSON without a schema; its newer models take no `temperature`, `top_p` or `top_k`.
+https://platform.claude.com/docs/en/api/messages, as of November 2026; llama.cpp's server speaks it too. Text in and
+out, pictures in (by base64 or URL), tool calls both ways, JSON by a schema. Anthropic has no `seed`, `min_p` or
+`repetition_penalty` and no JSON without a schema; `temperature`, `top_p` and `top_k` are in its older version only, and
+there of models up to Claude 4.6.
 
 Thoughts are not shown; with tool calls they are in the state after them (`anthropic.thinking`). Not passed on:
 citations, cache marks, batches, documents, and tools that run at Anthropic.
@@ -23,13 +24,13 @@ from .answer_wire import STATE, StreamedMessage, from_wire
 from .errors import ERRORS
 from .request_wire import DEFAULT_MAX_TOKENS, Defaults, to_wire
 
-VERSION: Final = "2023-06-01"
+VERSIONS: Final = ("2026-10-21", "2023-06-01")
 
 SAMPLING: Final = frozenset({"temperature", "top_p", "top_k"})
 WITHOUT_SAMPLING: Final = TEXT_PARAMETERS - SAMPLING - {"seed", "min_p", "repetition_penalty"}
 
 KNOWN_SAMPLING: Final = ("claude-2*", "claude-3*", "*-4-0", "*-4-1*", "*-4-20*", "*-4-5*", "*-4-6*")
-"""Patterns of the names of models that still take the parameters of sampling: Anthropic's up to Claude 4.6."""
+"""Patterns of the names of Anthropic's models that took the parameters of sampling: those up to Claude 4.6."""
 
 
 class AnthropicProvider:
@@ -42,6 +43,7 @@ class AnthropicProvider:
         base_url: str,
         api_key: str | None,
         models: Sequence[str],
+        version: str = VERSIONS[0],
         max_tokens: int = DEFAULT_MAX_TOKENS,
         sampling_models: Sequence[str] = KNOWN_SAMPLING,
         thinking: Mapping[str, Any] | None = None,
@@ -57,15 +59,20 @@ class AnthropicProvider:
             base_url: usually ends in `/v1`.
             api_key: sent as `x-api-key`.
             models: names, which are listed, and patterns (`claude-*`), which only allow.
+            version: of the API: Anthropic's name for it, which is a date.
             max_tokens: the limit of an answer where a request has none; Anthropic wants one.
-            sampling_models: those that take `temperature`, `top_p` and `top_k`, by name or pattern.
+            sampling_models: those that take `temperature`, `top_p` and `top_k`, by name or pattern; in the older
+                version of the API only.
             thinking: Anthropic's own `thinking` object, sent with every request.
             connect_timeout_s: for a connection.
             first_byte_timeout_s: for the first output, or a whole answer.
             idle_timeout_s: later silences of a stream end it.
             max_connections: all that are open at once.
         """
-        self._name, self._allowed, self._sampling = name, models, sampling_models
+        if version not in VERSIONS:
+            raise ValueError(f"version: {version!r} is not one of {list(VERSIONS)}")
+        self._name, self._allowed = name, models
+        self._sampling = sampling_models if version == VERSIONS[1] else ()
         self._defaults = Defaults(max_tokens=max_tokens, thinking=thinking)
         self._listed = {model.id: model for model in map(self._model, listed(models))}
         self._upstream = Upstream(
@@ -74,7 +81,7 @@ class AnthropicProvider:
             headers={
                 "Accept": "application/json, text/event-stream",
                 "Content-Type": "application/json",
-                "anthropic-version": VERSION,
+                "anthropic-version": version,
                 **({"x-api-key": api_key} if api_key else {}),
             },
             limits=Limits(

@@ -1,8 +1,8 @@
 """What went wrong at a server of the Gemini API, as one of our errors: pure.
 
 https://ai.google.dev/gemini-api/docs/troubleshooting, in the form of Google's APIs (https://google.aip.dev/193). The
-`reason` of an ErrorInfo decides first, then the `status` in the body, then that of HTTP. A request that is too long is
-told in words only; of those nothing is passed on.
+`reason` of an ErrorInfo decides first, then the `status` in the body, then that of HTTP. A request that is too long,
+and a signature that is refused, are told in words only; of those nothing is passed on.
 """
 
 import re
@@ -58,8 +58,12 @@ BY_STATUS: Final[Mapping[int, type[GatewayError]]] = {
     504: errors.ProviderTimeout,
     529: errors.ProviderOverloaded,
 }
-TOO_LONG: Final = "input token count"
-"""What the message of an invalid argument has in it where the request is longer than the context."""
+BY_WORDS: Final[Mapping[str, type[GatewayError]]] = {
+    "input token count": errors.ContextLengthExceeded,
+    "corrupted thought signature": errors.StateTokenRefused,
+    "invalid thought signature": errors.StateTokenRefused,
+}
+"""What the message of an invalid argument has in it, where it has no other name."""
 
 POINTERS: Final[Mapping[str, str]] = {
     "contents": "/input",
@@ -153,8 +157,9 @@ def from_object(
     details, name = error.known_details, error.status.lower()
     reasons = [detail.reason.lower() for detail in details if detail.reason]
     kind = next((BY_REASON[reason] for reason in reasons if reason in BY_REASON), BY_NAME.get(name, by_status))
-    if kind is errors.InvalidRequest and TOO_LONG in error.message.lower():
-        kind = errors.ContextLengthExceeded
+    if kind is errors.InvalidRequest:
+        said = error.message.lower()
+        kind = next((other for words, other in BY_WORDS.items() if words in said), kind)
     if kind is errors.ProviderRateLimited and _is_of_a_day(details):
         kind = errors.ProviderQuotaExhausted
     code = next(iter(identifiers((*reasons, name))), None)

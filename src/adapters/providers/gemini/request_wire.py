@@ -25,6 +25,7 @@ from ....domain.generation import (
     ToolResultPart,
 )
 from ....domain.parameters import TextParameters
+from ..model_names import fits
 from ..openai_forms import Function, OneFunction, choice, functions, json_output
 from ..pictures.data_urls import inline
 from ..verbatim import Verbatim
@@ -34,6 +35,12 @@ LARGEST_SEED: Final = 2**31 - 1
 
 MADE: Final = "unnamed_"
 """How the ids begin that calls are given here, because Gemini's older models give them none."""
+
+SIGNED: Final = ("gemini-[3-9]*", "gemini-*-latest")
+"""The models that refuse a call of the turn that they go on with, if it is not signed."""
+
+UNKNOWN_SIGNATURE: Final = "skip_thought_signature_validator"
+"""What Google has for calls without a signature, because another model made them, or the state was not sent."""
 
 MODES: Final = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 
@@ -114,7 +121,8 @@ def _turns(request: GenerationRequest, shown: Verbatim) -> list[dict[str, Any]]:
     called = {
         part.id: part.name for message in request.messages for part in message.parts if isinstance(part, ToolCallPart)
     }
-    said = [(_speaker(message), _said(message, shown, called)) for message in request.messages]
+    signed = fits(request.model.upstream, SIGNED)
+    said = [(_speaker(message), _said(message, shown, called, signed=signed)) for message in request.messages]
     turns = [
         {"role": speaker, "parts": list(chain.from_iterable(parts for _, parts in turn))}
         for speaker, turn in groupby(filter(itemgetter(1), said), itemgetter(0))
@@ -128,13 +136,17 @@ def _speaker(message: Message) -> str:
     return "model" if message.role is Role.ASSISTANT else "user"
 
 
-def _said(message: Message, shown: Verbatim, called: Mapping[str, str]) -> list[Any]:
+def _said(message: Message, shown: Verbatim, called: Mapping[str, str], *, signed: bool) -> list[Any]:
     """The parts of a message; those of an answer as they were written, byte for byte, where they are kept."""
     if message.role is Role.SYSTEM:
         return []
     if message.role is Role.ASSISTANT and (content := shown.content(message)) is not None:
         return msgspec.json.decode(content, type=list[msgspec.Raw])
-    return [wire for part in message.parts for wire in _part(part, called)]
+    parts = [wire for part in message.parts for wire in _part(part, called)]
+    first_call = next((part for part in parts if "functionCall" in part), None)
+    if signed and first_call:
+        first_call["thoughtSignature"] = UNKNOWN_SIGNATURE
+    return parts
 
 
 def _part(part: Part, called: Mapping[str, str]) -> Iterator[dict[str, Any]]:
