@@ -278,8 +278,9 @@ def test_a_stream_that_does_not_say_why_it_ends_was_interrupted():
         streamed(piece(text("x")))[1].completed()
 
 
-def test_without_counts_the_tokens_are_estimated():
-    completed = whole(answer(text("four"), usage=None))
+@pytest.mark.parametrize("counts", [None, {"promptTokenCount": 0, "totalTokenCount": 0}, {"candidatesTokenCount": 7}])
+def test_without_counts_the_tokens_are_estimated(counts):
+    completed = whole(answer(text("four"), usage=counts))
     assert completed.usage == Usage(input_tokens=1, output_tokens=1, source="estimated")
 
 

@@ -295,8 +295,8 @@ def finish_reason_of(reason: str, request: GenerationRequest, *, said: bool) -> 
 
 
 def counted(usage: WireUsage | None) -> Usage | None:
-    """What was counted."""
-    if usage is None:
+    """What was counted; a prompt of no tokens says that nothing was."""
+    if usage is None or not usage.prompt_token_count:
         return None
     input_tokens = usage.prompt_token_count + usage.tool_use_prompt_token_count
     return Usage(
