@@ -96,7 +96,7 @@ def test_the_turns_of_a_conversation_alternate():
 def test_results_of_tools_come_first_in_the_turn_after_the_calls():
     calls = Message(Role.ASSISTANT, (ToolCallPart("c1", "add", '{"a":1.0}'), ToolCallPart("c2", "add", "")))
     results = [Message(Role.TOOL, (ToolResultPart("c1", "3"),)), Message(Role.TOOL, (ToolResultPart("c2", "0"),))]
-    assert wire("Add", calls, *results, "Go on")["messages"][1:] == [
+    assert wire("Add", calls, results[0], "Go on", results[1])["messages"][1:] == [
         {"role": "assistant", "content": [tool_use("c1", a=1.0), tool_use("c2")]},
         {
             "role": "user",
