@@ -130,6 +130,13 @@ def test_what_cannot_be_had_is_refused_by_the_key_that_names_it(container, text,
         container(text).remotes()
 
 
+@pytest.mark.parametrize("kind", ["openai", "anthropic", "gemini"])
+async def test_each_kind_of_provider_is_made_by_its_name_alone(container, kind):
+    made = container(f'{PROVIDER}kind = "{kind}"\noptions = {{ idle_timeout_s = 5 }}').remotes()["echo"]
+    assert [model.id for model in await made.models()] == ["echo/a"]
+    await made.close()
+
+
 async def test_the_models_of_the_package_are_offered_after_the_operators_unless_they_are_left_out(container):
     offered = {model.id for model in await container().catalog_alone().list()}
     assert {"tiny-shapes", "tiny-solids", "tiny-solids-from-image"} == offered

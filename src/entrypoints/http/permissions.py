@@ -1,4 +1,4 @@
-"""What each route needs: by the route that was matched, whatever the path looked like. Without that it is not served."""
+"""What each route needs: by the route that was matched, whatever the path looked like; or it is not served."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final

@@ -4,9 +4,7 @@ https://platform.openai.com/docs/guides/error-codes, and the deviations of vLLM,
 the body decides first, then the status. Of an upstream's words only its short codes are passed on.
 """
 
-import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpx
@@ -15,6 +13,8 @@ import msgspec
 from ....domain import errors
 from ....domain.errors import GatewayError, Violation
 from ....domain.parameters import IMAGE_PARAMETERS, TEXT_PARAMETERS
+from ..transport.exchange import ErrorTable
+from ..transport.failures import identifiers, retry_after_s, told
 
 BY_CODE: Final[Mapping[str, type[GatewayError]]] = {
     "context_length_exceeded": errors.ContextLengthExceeded,
@@ -60,8 +60,6 @@ POINTERS: Final[Mapping[str, str]] = {
     "image": "/input",
 }
 """Where in our requests is what goes out under these names."""
-
-DAY_S: Final = 86_400.0
 
 
 class ErrorObject(msgspec.Struct):
@@ -118,49 +116,27 @@ def from_object(
         status = int(str(error.code))
     by_status = BY_STATUS.get(status, errors.ProviderError if httpx.codes.is_server_error(status) else otherwise)
     kind = next((BY_CODE[code] for code in error.codes if code in BY_CODE), by_status)
-    detail = _detail(kind, error, provider, status)
+    detail = told(kind, provider=provider, status=status, code=next(iter(error.codes), None))
     if kind is errors.InvalidRequest:
         return errors.InvalidRequest(detail=detail, violations=_violations(error, provider))
     return kind(detail=detail)
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """How long the provider asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date.
-
-    A date counts from the answer's own `Date`, so that a difference between the clocks does not matter.
-    """
-    try:
-        if milliseconds := headers.get("retry-after-ms"):
-            return _bounded(float(milliseconds) / 1000)
-        value = headers.get("retry-after")
-        if value is None or re.fullmatch(r"\d+(\.\d+)?", value.strip()):
-            return None if value is None else _bounded(float(value))
-        wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers["date"])
-        return _bounded(wait.total_seconds())
-    except (ValueError, TypeError, KeyError):  # it asks for something that nobody can read: as if it did not
-        return None
-
-
-def _bounded(seconds: float) -> float:
-    return max(0.0, min(seconds, DAY_S))
-
-
-def _detail(kind: type[GatewayError], error: ErrorObject, provider: str, status: int) -> str:
-    summary = (kind.__doc__ or "").strip().partition("\n")[0].rstrip(".")
-    facts = [
-        f"provider {provider!r}",
-        *([f"status {status}"] if httpx.codes.is_error(status) else []),
-        *_safe(error.codes[:1]),
-    ]
-    return f"{summary} ({', '.join(facts)})."
-
-
 def _violations(error: ErrorObject, provider: str) -> tuple[Violation, ...]:
     if pointer := POINTERS.get(error.param or ""):
         return (Violation(pointer=pointer, message=f"provider {provider!r} refuses it"),)
-    return tuple(Violation(pointer="", message=f"provider {provider!r} refuses {p}") for p in _safe((error.param,)))
+    return tuple(
+        Violation(pointer="", message=f"provider {provider!r} refuses {p}") for p in identifiers((error.param,))
+    )
 
 
-def _safe(words: tuple[str | None, ...]) -> list[str]:
-    """Those that are an identifier: no prose, no key, no path."""
-    return [word for word in words if word and re.fullmatch(r"[a-z][a-z_]{0,47}(\[\d+\])?(\.[a-z_]+)*", word)]
+def _of_status(status: int, headers: Mapping[str, str], body: bytes, provider: str) -> GatewayError:
+    return to_error(status, headers, body, provider=provider)
+
+
+def _of_body(body: bytes, provider: str) -> GatewayError | None:
+    error = error_object(body)
+    return from_object(error, provider=provider) if error else None
+
+
+ERRORS: Final = ErrorTable(of_status=_of_status, of_body=_of_body)
