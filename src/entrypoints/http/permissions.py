@@ -62,7 +62,7 @@ PERMISSIONS: Final[Mapping[str, Mapping[str, Needed]]] = {
     "/v1/models": {"GET": _MODELS, "POST": _MODELS_ADMIN},
     "/v1/models/{path:path}": {"GET": _MODELS, "POST": _MODELS_ADMIN, "PATCH": _MODELS_ADMIN, "DELETE": _MODELS_ADMIN},
     "/v1/parameters": {"GET": _MODELS},
-    "/v1/storage": {"GET": _MODELS_ADMIN},
+    "/v1/storage": {"GET": (Scope.MODELS_READ, Scope.MODELS_ADMIN)},
     "/v1/storage/cleanup": {"POST": _MODELS_ADMIN},
     "/v1/keys": {"GET": _ADMIN, "POST": _ADMIN},
     "/v1/keys/{key_id}": {"GET": _ADMIN, "DELETE": _ADMIN},

@@ -12,12 +12,13 @@ from ....domain.generation import BackendState, GenerationEvent, GenerationReque
 from ....domain.model import Modality, Model
 from ..pictures.sizes import named_sizes
 from ..pictures.urls import PictureUrls
+from ..transport.exchange import expect_success
 from ..transport.upstream import Limits, Upstream
 from .chat import OpenAIChat
+from .errors import ERRORS
 from .image_kinds import KNOWN, WIRE_NAMES
 from .images import OpenAIImages
 from .models import BEYOND_OPENAI, OpenAIModels
-from .replies import expect_success
 
 NO_SUCH_ROUTE = (404, 405)
 
@@ -115,7 +116,7 @@ class OpenAIProvider:
         reply = await self._upstream.get(self._upstream.at("models"))
         try:
             if reply.status not in NO_SUCH_ROUTE:
-                await expect_success(reply, self._upstream.limits.idle_s)
+                await expect_success(reply, ERRORS, self._upstream.limits.idle_s)
         finally:
             await reply.close()
 
