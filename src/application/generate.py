@@ -24,6 +24,7 @@ from .recall import RecalledGeneration, recall
 from .routing import Candidates, Router
 from .running import RunningGeneration
 from .state_tokens import Start, StateTokens, selector_of
+from .telemetry import Observer
 from .told import Told
 from .turns import SessionTurns, load_owned
 
@@ -41,6 +42,7 @@ class Generate:
     states: StateTokens
     media: Media
     metering: Metering
+    observer: Observer
     clock: Clock
     new_id: IdFactory
 
@@ -74,6 +76,7 @@ class Generate:
             media=self.media,
             router=self.router,
             generators=self.generators,
+            observer=self.observer,
             when_begun=when_begun,
         )
         if command.session_id is None:

@@ -27,13 +27,14 @@ from ..domain.generation import (
 )
 from ..domain.model import LOCAL, Modality, Model
 from ..domain.parameters import with_presets
-from ..domain.session import AUTO
+from ..domain.session import AUTO, CANCELLED
 from .attempts import Attempts
 from .command import GenerateCommand
 from .media import Media
 from .ports import Clock, Generator
 from .routing import Candidates, Router
 from .state_tokens import Start, StateTokens
+from .telemetry import Observed, Observer
 from .told import Told
 from .turns import SessionTurn
 
@@ -57,6 +58,7 @@ class RunningGeneration:
     media: Media
     router: Router
     generators: Mapping[str, Generator]
+    observer: Observer
     turn: SessionTurn | None = None
     when_begun: Callable[[], Awaitable[None]] | None = None
     tokens: int = field(init=False, default=0)
@@ -98,9 +100,10 @@ class RunningGeneration:
 
     async def result(self) -> Generation:
         """The whole, once it is there."""
-        async for output in self.outputs():
-            if isinstance(output, Generation):
-                return output
+        async with aclosing(self.outputs()) as outputs:
+            async for output in outputs:
+                if isinstance(output, Generation):
+                    return output
         raise StreamInterrupted
 
     async def outputs(self) -> AsyncGenerator[Output, None]:
@@ -110,6 +113,7 @@ class RunningGeneration:
             GatewayError: the generation failed; its turn has been ended as failed by then.
         """
         times, attempts = _Times(perf_counter()), Attempts(self.router, self._candidates)
+        outcome, usage = CANCELLED, None
         try:
             while True:
                 self._model = model = await attempts.next()
@@ -131,17 +135,30 @@ class RunningGeneration:
                                 if self.when_begun:
                                     await self.when_begun()
                             else:
-                                made = attempts.succeeded(model, perf_counter() - begun)
-                                yield await self._complete(event, made, times)
+                                made, usage = attempts.succeeded(model, perf_counter() - begun), event.usage
+                                whole, outcome = await self._complete(event, made, times), "ok"
+                                yield whole
                                 return
                     raise StreamInterrupted
                 except GatewayError as error:
                     await self._go_on(model, error, attempts, times, perf_counter() - begun)
         except GatewayError as error:
-            error.attempts = tuple(attempts.made)
+            error.attempts, outcome = tuple(attempts.made), error.code
             if self.turn:
                 await self.turn.fail(error.code, str(error), error.attempts)
             raise
+        finally:
+            self.observer.generated(
+                Observed(
+                    modality=self.command.modality,
+                    provider=self._model.provider,
+                    model=self._model.id,
+                    outcome=outcome,
+                    attempts=tuple(attempts.made),
+                    timing=times.summary(),
+                    usage=usage,
+                )
+            )
 
     async def _go_on(
         self, model: Model, error: GatewayError, attempts: Attempts, times: "_Times", took_s: float

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from time import perf_counter
 from typing import TypeVar
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from ..domain import session as rules
 from ..domain.attempt import Attempt
@@ -15,6 +16,7 @@ from ..domain.idempotency import KeyUse
 from ..domain.model import Model
 from ..domain.session import HeldState, Session, SessionEvent, TurnStatus
 from .ports import Clock, Provenance, SessionStore
+from .telemetry import Observer, Unobserved
 
 T = TypeVar("T")
 
@@ -69,6 +71,7 @@ class SessionTurn:
     _clock: Clock
     _provenance: Provenance
     _max_events: int
+    _observer: Observer
 
     @property
     def reference(self) -> SessionRef:
@@ -131,8 +134,9 @@ class SessionTurn:
         cause = rules.event_id(self.session.id, begun.version) if begun else None
 
         async def append() -> None:
-            provenance = evolve(self._provenance, causation_id=cause)
+            provenance, begun = evolve(self._provenance, causation_id=cause), perf_counter()
             self.session = await self._store.append(self.session, events, provenance, key_use=key_use, state=held)
+            self._observer.stored(perf_counter() - begun)
 
         await to_its_end(append())
 
@@ -145,6 +149,7 @@ class SessionTurns:
     clock: Clock
     locks: SessionLocks
     max_events: int = 10_000
+    observer: Observer = field(factory=Unobserved)
 
     @asynccontextmanager
     async def begin(
@@ -163,7 +168,7 @@ class SessionTurns:
         """
         async with self.locks.hold(session_id, provenance.actor):
             session = await load_owned(self.store, session_id, provenance.actor)
-            turn = SessionTurn(session, self.store, self.clock, provenance, self.max_events)
+            turn = SessionTurn(session, self.store, self.clock, provenance, self.max_events, self.observer)
             try:
                 events = await decide(session)
                 await turn.append(events, evolve(key_use, turn=len(session.turns) + 1) if key_use else None)

@@ -40,7 +40,16 @@ from ..application.sessions import Sessions
 from ..application.state_tokens import StateTokens
 from ..application.storage import Storage
 from ..application.turns import SessionLocks, SessionTurns
-from . import access_parts, artifact_parts, audit_parts, job_parts, model_parts, routing_parts, session_parts
+from . import (
+    access_parts,
+    artifact_parts,
+    audit_parts,
+    job_parts,
+    model_parts,
+    routing_parts,
+    session_parts,
+    telemetry_parts,
+)
 from .artifact_cleanup import being_cleaned_up
 from .catalog_upkeep import being_kept_up, being_kept_within, being_preloaded
 from .checkpointing import RegularCheckpoints
@@ -79,6 +88,9 @@ class Container(containers.DeclarativeContainer):
     egress = providers.Singleton(artifact_parts.egress, settings)
     remotes = providers.Singleton(model_parts.remotes, settings, egress.provider)
     generators = providers.Singleton(model_parts.generators, runners, remotes)
+    gauges = providers.Singleton(telemetry_parts.Gauges, runners)
+    metrics = providers.Singleton(telemetry_parts.metrics, gauges)
+    telemetry = providers.Singleton(telemetry_parts.Telemetry, metrics)
     session_store = providers.Selector(
         providers.Callable(session_parts.kind, settings),
         sqlite=providers.Singleton(session_parts.sqlite, settings),
@@ -199,6 +211,7 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         locks=locks,
         max_events=settings.provided.sessions.max_events,
+        observer=telemetry,
     )
     media = providers.Singleton(
         Media, artifacts=artifacts, links=artifact_links, inputs=input_files, workspaces=workspaces
@@ -225,6 +238,7 @@ class Container(containers.DeclarativeContainer):
         states=states,
         media=media,
         metering=metering,
+        observer=telemetry,
         clock=clock,
         new_id=new_id,
     )
@@ -277,6 +291,9 @@ async def running(container: Container) -> AsyncIterator[None]:
             )
         )
         await stack.enter_async_context(_models_kept_up(container))
+        await stack.enter_async_context(
+            telemetry_parts.being_watched(container.metrics(), container.gauges(), container.storage())
+        )
         retention = ScheduledRetention(container.retention(), container.new_id())
         await stack.enter_async_context(retention.being_carried_out(container.settings().sessions.retention_every_s))
         await stack.enter_async_context(
@@ -326,6 +343,7 @@ def create_service(settings: Settings) -> Service:
     container = Container(settings=settings)
     services = Services(
         access=container.access(),
+        requests=container.metrics(),
         keys=container.keys(),
         generate=container.generate(),
         jobs=container.jobs(),

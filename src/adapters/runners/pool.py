@@ -1,7 +1,7 @@
 """All local models: each loaded on its first request, kept while it is used, unloaded to make room for others."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from time import monotonic
@@ -40,6 +40,16 @@ class Files:
     model_id: str
     path: str | None
     created_at: datetime | None
+
+
+@frozen(kw_only=True)
+class RunningModel:
+    """A model here, its process's memory, and how many requests it works on, or has waiting."""
+
+    model_id: str
+    resident_bytes: int
+    working: int
+    waiting: int
 
 
 @define(eq=False)
@@ -100,6 +110,19 @@ class LocalRunners:
     _newest: dict[str, Place] = field(init=False, factory=dict)
     _closed: bool = field(init=False, default=False)
     _changed: asyncio.Event = field(init=False, factory=asyncio.Event)
+
+    def at_work(self) -> "Sequence[RunningModel]":
+        """The models that are loaded, or that somebody waits for."""
+        return [
+            RunningModel(
+                model_id=place.model_id,
+                resident_bytes=place.loaded.resident_bytes if place.loaded else 0,
+                working=place.admission.seated,
+                waiting=place.admission.waiting,
+            )
+            for place in self._places.values()
+            if place.loaded or place.admission.busy
+        ]
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """Yield `Started` once the model is loaded and has room, then what its engine yields.

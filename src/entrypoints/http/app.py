@@ -20,6 +20,7 @@ from .resources.health import Health
 from .resources.jobs import JobResource
 from .resources.keys import KeyResource, Me
 from .resources.log import Log
+from .resources.metrics import MetricsResource
 from .resources.models import Models
 from .resources.retention import RetentionResource
 from .resources.session_events import SessionEvents
@@ -51,7 +52,7 @@ class Application:
     """The ASGI application. `drain` makes it refuse new requests, while those at work may finish."""
 
     def __init__(self, services: Services, options: HttpOptions, lifespan: Lifespan) -> None:
-        self._scope = RequestScope(_falcon_app(services, self.is_ready), services.access, options)
+        self._scope = RequestScope(_falcon_app(services, self.is_ready), services.access, services.requests, options)
         self._jobs = services.jobs
         self._lifespan = lifespan
         self._started = False
@@ -158,6 +159,7 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/me", Me(), None),
         ("/v1/storage", storage, None),
         ("/v1/storage/cleanup", storage, "cleanup"),
+        ("/metrics", MetricsResource(services.requests), None),
         ("/health/live", health, "live"),
         ("/health/ready", health, "ready"),
     ]

@@ -23,6 +23,7 @@ PUBLIC: Final = frozenset(
     {
         ("GET", "/health/live"),
         ("GET", "/health/ready"),
+        ("GET", "/metrics"),
         ("GET", "/v1/artifacts/{artifact_id}/content"),  # whose URL is the credential
     }
 )
@@ -83,7 +84,9 @@ def expect_permissions(template: str, methods: Iterable[str]) -> None:
 
 def may_be_public(method: str, path: str) -> bool:
     """Whether a path may be one of the public routes. Only for refusing early: a route is let through once matched."""
-    return method in ("GET", "HEAD") and (path.startswith("/health/") or path.endswith("/content"))
+    return method in ("GET", "HEAD") and (
+        path.startswith("/health/") or path.endswith("/content") or path == "/metrics"
+    )
 
 
 def require_permission(method: str, template: str, principal: Principal | None, refusal: GatewayError | None) -> None:

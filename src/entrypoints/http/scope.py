@@ -18,12 +18,14 @@ from attrs import define, field
 from falcon.asgi import Request as FalconRequest
 
 from ...application.access import Access
+from ...application.telemetry import NOTES, TRACEPARENT, RequestObserver
 from ...domain.access import Principal
 from ...domain.errors import Draining, GatewayError
 from .incoming import ClientGone, Incoming
 from .permissions import may_be_public
 from .problems import Problem, internal_error, problem_of
 from .services import HttpOptions
+from .tracing import Trace, read_trace
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -57,6 +59,9 @@ class Exchange:
     principal: Principal | None = None
     """Who asks; None if nobody is known, and then `refusal` says why."""
     refusal: GatewayError | None = None
+    trace: Trace | None = None
+    notes: dict[str, Any] = field(factory=dict)
+    """What the log says of the request besides."""
     status: int = 0
     sent_bytes: int = 0
     complete: bool = False
@@ -64,6 +69,16 @@ class Exchange:
     headers_only: bool = False
     drained: asyncio.Event = field(factory=asyncio.Event)
     """Set when the service drains: what has no end of its own ends then."""
+
+    @property
+    def route(self) -> str:
+        """The route that was matched, which there are only so many of."""
+        return (self.request.uri_template if self.request else None) or "none"
+
+    @property
+    def final_status(self) -> int:
+        """The status that it had in the end."""
+        return CLIENT_GONE if self.gone else self.status
 
     @property
     def base(self) -> str:
@@ -85,10 +100,10 @@ class Request(FalconRequest):
 class RequestScope:
     """The middleware. Once `draining`, new requests are refused while those at work may finish."""
 
-    def __init__(self, app: App, access: Access, options: HttpOptions) -> None:
+    def __init__(self, app: App, access: Access, requests: RequestObserver, options: HttpOptions) -> None:
         self._drained = asyncio.Event()
         self._app = app
-        self._access = access
+        self._access, self._requests = access, requests
         self._options = options
 
     @property
@@ -103,13 +118,19 @@ class RequestScope:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         begun = perf_counter()
-        request_id, length = _read_headers(scope)
-        exchange = Exchange(request_id, self._options, drained=self._drained)
+        request_id, length, trace = _read_headers(scope)
+        exchange = Exchange(request_id, self._options, drained=self._drained, trace=trace)
+        NOTES.set(exchange.notes)
+        if trace:
+            TRACEPARENT.set(trace.parent)
+        self._requests.begun()
         try:
             await self._serve(exchange, scope, length, receive, _answering(exchange, send))
         finally:
+            took_s = perf_counter() - begun
+            self._requests.answered(scope["method"], exchange.route, exchange.final_status, took_s)
             if self._options.access_log:
-                _write_log(exchange, scope, perf_counter() - begun)
+                _write_log(exchange, scope, took_s)
 
     async def _serve(self, exchange: Exchange, scope: Scope, length: int, receive: Receive, send: Send) -> None:
         try:
@@ -210,26 +231,31 @@ async def _nothing_more() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
-def _read_headers(scope: Scope) -> tuple[str, int]:
-    """The request's id, the client's own if it is well-formed, and the length that the client announces."""
-    request_id, length = b"", b""
+def _read_headers(scope: Scope) -> tuple[str, int, Trace | None]:
+    """The request's id, the client's own if it is well-formed, the announced length, and the trace it belongs to."""
+    request_id, length, trace = b"", b"", b""
     for name, value in scope["headers"]:
         if name == b"x-request-id":
             request_id = value
         elif name == b"content-length":
             length = value
+        elif name == b"traceparent":
+            trace = value
     own = _REQUEST_ID.fullmatch(request_id)
-    return (request_id.decode() if own else f"req_{secrets.token_hex(12)}"), int(length) if length.isdigit() else 0
+    named = request_id.decode() if own else f"req_{secrets.token_hex(12)}"
+    return named, int(length) if length.isdigit() else 0, read_trace(trace) if trace else None
 
 
 def _answering(exchange: Exchange, send: Send) -> Send:
     """`send`, which also puts the request's id into the answer and takes notes of it."""
-    header = (b"x-request-id", exchange.request_id.encode())
+    headers = [(b"x-request-id", exchange.request_id.encode())]
+    if exchange.trace:
+        headers.append((b"traceparent", exchange.trace.parent.encode()))
 
     async def answer(message: Message) -> None:
         if message["type"] == "http.response.start":
             exchange.status = message["status"]
-            message["headers"] = [*message["headers"], header]
+            message["headers"] = [*message["headers"], *headers]
         else:
             exchange.sent_bytes += len(message.get("body", b""))
             exchange.complete = not message.get("more_body", False)
@@ -249,13 +275,17 @@ async def _send_problem(send: Send, problem: Problem) -> None:
 
 
 def _write_log(exchange: Exchange, scope: Scope, took_s: float) -> None:
-    route = exchange.request.uri_template if exchange.request else None
+    if exchange.principal:
+        exchange.notes["principal"] = exchange.principal.id
+    if exchange.trace:
+        exchange.notes["trace_id"] = exchange.trace.id
     _log.info(
         "request.completed",
         method=scope["method"],
-        route=route,
-        status=CLIENT_GONE if exchange.gone else exchange.status,
+        route=exchange.route,
+        status=exchange.final_status,
         ms=round(took_s * 1000, 1),
         request_id=exchange.request_id,
         bytes=exchange.sent_bytes,
+        **exchange.notes,
     )

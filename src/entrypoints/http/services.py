@@ -16,6 +16,7 @@ from ...application.registrations import Registrations
 from ...application.retention import Retention
 from ...application.sessions import Sessions
 from ...application.storage import Storage
+from ...application.telemetry import RequestObserver
 
 
 @frozen(kw_only=True)
@@ -23,6 +24,7 @@ class Services:
     """The use cases behind the routes."""
 
     access: Access
+    requests: RequestObserver
     keys: Keys
     generate: Generate
     jobs: Jobs

@@ -45,6 +45,7 @@ from pluggably.application.routing import Router
 from pluggably.application.sessions import Sessions
 from pluggably.application.state_tokens import StateTokens
 from pluggably.application.storage import Storage
+from pluggably.application.telemetry import Unobserved
 from pluggably.application.turns import SessionLocks, SessionTurns
 from pluggably.domain.generation import Started, TextDelta
 from pluggably.domain.model import Modality, ModelStatus
@@ -103,6 +104,8 @@ class World:
         seats=None,
         api_keys: bool = False,
         authenticators=(),
+        requests=None,
+        observer=None,
         policy=None,
     ) -> None:
         self.generator = generator or ScriptedGenerator()
@@ -149,6 +152,7 @@ class World:
             states=StateTokens(store=self.store, new_token=new_state_token),
             media=artifacts.media,
             metering=Metering(meter=MemoryMeter(), clock=clock),
+            observer=observer or Unobserved(),
             clock=clock,
             new_id=new_id,
         )
@@ -166,6 +170,7 @@ class World:
         self.services = Services(
             access=Access(authenticators=found, clock=clock),
             keys=self.keys,
+            requests=requests or Unobserved(),
             artifacts=artifacts.artifacts,
             artifact_links=artifacts.links,
             catalog=catalog,

@@ -22,6 +22,7 @@ from pluggably.application.reads import Reads
 from pluggably.application.routing import Router
 from pluggably.application.sessions import OpenSession, Sessions
 from pluggably.application.state_tokens import StateTokens
+from pluggably.application.telemetry import Unobserved
 from pluggably.application.turns import SessionLocks, SessionTurns
 from pluggably.domain.access import Principal
 from pluggably.domain.errors import GatewayError
@@ -56,6 +57,7 @@ class Tenant:
             states=states,
             media=ArtifactWorld(folder).media,
             metering=Metering(meter=MemoryMeter(), clock=_noon),
+            observer=Unobserved(),
             clock=_noon,
             new_id=self._new_id,
         )

@@ -17,6 +17,7 @@ from pluggably.application.routes import RouteModels
 from pluggably.application.routing import Router
 from pluggably.application.sessions import OpenSession, Sessions
 from pluggably.application.state_tokens import StateTokens
+from pluggably.application.telemetry import Unobserved
 from pluggably.application.turns import SessionLocks, SessionTurns
 from pluggably.domain.access import LOCAL_OPERATOR
 from pluggably.domain.generation import Generation, Role, text_message
@@ -75,6 +76,7 @@ class World:
             states=StateTokens(store=self.store, new_token=new_state_token),
             media=self.artifacts.media,
             metering=Metering(meter=MemoryMeter(), clock=clock),
+            observer=Unobserved(),
             clock=clock,
             new_id=new_id,
         )

@@ -19,6 +19,7 @@ import httpx
 from attrs import frozen
 from httpx_aiohttp import AiohttpTransport
 
+from ....application.telemetry import TRACEPARENT
 from ....domain.errors import ProviderBadResponse, ProviderTimeout, ProviderUnreachable
 from .deadlines import Deadlines
 from .form import Form
@@ -107,10 +108,15 @@ class Upstream:
             return await self._transport.handle_async_request(self._request(method, url, body))
 
     def _request(self, method: str, url: httpx.URL, body: bytes | Form) -> httpx.Request:
-        """A request without headers but a form's own: as a stream, httpx adds none, and aiohttp does it for less."""
+        """A request without headers but a form's own and the trace: httpx adds none, and aiohttp does it for less."""
+        trace = TRACEPARENT.get()
+        headers = {"traceparent": trace} if trace else None
         if isinstance(body, Form):
-            return httpx.Request(method, url, headers=body.headers, stream=body, extensions=self._extensions)
-        request = httpx.Request(method, url, stream=httpx.ByteStream(body), extensions=self._extensions)
+            own = {**body.headers, **(headers or {})}
+            return httpx.Request(method, url, headers=own, stream=body, extensions=self._extensions)
+        request = httpx.Request(
+            method, url, headers=headers, stream=httpx.ByteStream(body), extensions=self._extensions
+        )
         request.read()
         return request
 

@@ -1,0 +1,73 @@
+"""What is observed of the service's work; what becomes of that is an adapter's business."""
+
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+from attrs import frozen
+
+from ..domain.attempt import Attempt
+from ..domain.generation import Timing, Usage
+from ..domain.model import Modality
+
+NOTES: ContextVar[dict[str, Any] | None] = ContextVar("notes", default=None)
+"""What is told of the request that is served now, once it is over."""
+
+TRACEPARENT: ContextVar[str | None] = ContextVar("traceparent", default=None)
+"""The trace that the work belongs to, as services are told that are asked for it (W3C Trace Context)."""
+
+
+@frozen(kw_only=True)
+class Observed:
+    """A generation that is over; `outcome` is `ok` or the code of what ended it."""
+
+    modality: Modality
+    provider: str
+    model: str
+    outcome: str
+    attempts: tuple[Attempt, ...]
+    timing: Timing
+    usage: Usage | None = None
+
+
+class Observer(Protocol):
+    """Somebody who is told. Nothing is awaited, and nothing may fail."""
+
+    def generated(self, it: Observed) -> None:
+        """A generation is over."""
+
+    def stored(self, took_s: float) -> None:
+        """Events of a session were stored."""
+
+
+class RequestObserver(Protocol):
+    """Somebody who is told of requests, and asked for what there is to see."""
+
+    def begun(self) -> None:
+        """A request is at work."""
+
+    def answered(self, method: str, route: str, status: int, took_s: float) -> None:
+        """It is over."""
+
+    def expose(self) -> tuple[str, bytes]:
+        """The media type and the text of all metrics, as they are now."""
+        ...
+
+
+class Unobserved:
+    """An `Observer` who does nothing with it."""
+
+    def generated(self, it: Observed) -> None:
+        """Nothing."""
+
+    def stored(self, took_s: float) -> None:
+        """Nothing."""
+
+    def begun(self) -> None:
+        """Nothing."""
+
+    def answered(self, method: str, route: str, status: int, took_s: float) -> None:
+        """Nothing."""
+
+    def expose(self) -> tuple[str, bytes]:
+        """Nothing."""
+        return "text/plain", b""
