@@ -14,6 +14,7 @@ from attrs import frozen
 from dependency_injector import containers, providers
 
 from ..adapters.system import IdSequence, new_state_token, now
+from ..application.arrivals import CatalogArrivals
 from ..application.artifact_links import ArtifactLinks
 from ..application.artifacts import Artifacts
 from ..application.audit import Exports
@@ -21,6 +22,7 @@ from ..application.audit_trail import ReadRecorder
 from ..application.catalog import Catalog
 from ..application.checkpoints import Checkpoints
 from ..application.claims import Claims
+from ..application.download_worker import DownloadWorker
 from ..application.downloads import Downloads
 from ..application.erasure import Eraser
 from ..application.generate import Generate
@@ -36,7 +38,7 @@ from ..application.sessions import Sessions
 from ..application.state_tokens import StateTokens
 from ..application.turns import SessionLocks, SessionTurns
 from ..domain.model import LOCAL
-from . import artifact_parts, audit_parts, session_parts
+from . import artifact_parts, audit_parts, download_parts, session_parts
 from .artifact_cleanup import being_cleaned_up
 from .checkpointing import RegularCheckpoints
 from .environment import database_url, secret
@@ -201,6 +203,37 @@ class Container(containers.DeclarativeContainer):
         egress=egress,
         limit_bytes=settings.provided.artifacts.upload_limit_bytes,
     )
+    into: providers.Object[Path | None] = providers.Object(None)
+    file_folders: providers.Object[Sequence[Path] | None] = providers.Object(None)
+    download_store = providers.Singleton(download_parts.store, database)
+    download_sources = providers.Singleton(download_parts.sources, settings, file_folders)
+    download_fetchers = providers.Singleton(download_parts.fetchers, settings, into)
+    download_place = providers.Singleton(download_parts.place, settings, into)
+    storage_budget = providers.Singleton(download_parts.budget, settings, into)
+    download_worker = providers.Singleton(
+        DownloadWorker,
+        store=download_store,
+        sources=download_sources,
+        fetchers=download_fetchers,
+        place=download_place,
+        budget=storage_budget,
+        arrivals=providers.Singleton(CatalogArrivals, catalog),
+        clock=clock,
+        name=providers.Callable(download_parts.worker_name, new_id),
+        parallel=settings.provided.downloads.parallel,
+        alone=providers.Callable(download_parts.is_alone, settings),
+    )
+    downloads = providers.Singleton(
+        Downloads,
+        store=download_store,
+        sources=download_sources,
+        fetchers=download_fetchers,
+        place=download_place,
+        budget=storage_budget,
+        worker=download_worker,
+        clock=clock,
+        new_id=new_id,
+    )
     eraser = providers.Singleton(Eraser, store=session_store, artifacts=artifacts, generators=generators)
     sessions = providers.Singleton(
         Sessions, store=session_store, eraser=eraser, catalog=catalog, locks=locks, clock=clock, new_id=new_id
@@ -268,7 +301,7 @@ class Container(containers.DeclarativeContainer):
 def _artifact_parts(container: Container) -> list[providers.Provider[Any]]:
     """Those that hold something open."""
     opened: list[providers.Provider[Any]] = [container.database, container.artifact_files]
-    return [*opened, container.workspaces, container.pictures, container.egress]
+    return [*opened, container.workspaces, container.pictures, container.egress, container.download_place]
 
 
 @asynccontextmanager
@@ -286,6 +319,9 @@ async def running(container: Container) -> AsyncIterator[None]:
         await stack.enter_async_context(InterruptedTurns(container.sessions()).being_ended())
         await stack.enter_async_context(being_cleaned_up(container.artifacts()))
         await container.catalog().refresh()
+        for source in container.download_sources().values():
+            stack.push_async_callback(source.close)
+        await stack.enter_async_context(container.download_worker().working())
         retention = ScheduledRetention(container.retention(), container.new_id())
         await stack.enter_async_context(retention.being_carried_out(container.settings().sessions.retention_every_s))
         yield
@@ -319,6 +355,7 @@ def create_service(settings: Settings) -> Service:
         log_reads=container.log_reads(),
         artifacts=container.artifacts(),
         artifact_links=container.artifact_links(),
+        downloads=container.downloads(),
     )
     options = HttpOptions(
         body_limit_bytes=settings.server.body_limit_bytes,
@@ -368,11 +405,25 @@ async def open_imports(settings: Settings) -> AsyncIterator[Imports]:
         await store.close()
 
 
-def open_downloads(settings: Settings, into: Path | None = None) -> Downloads:
-    """The downloads alone; models go `into` that folder, or the first configured one."""
-    from ..adapters.downloads.package import PackageFetcher
+@asynccontextmanager
+async def open_downloads(settings: Settings, into: Path | None = None) -> AsyncIterator[Downloads]:
+    """Downloads without the service, which works on them while the context is open.
 
-    return Downloads(fetchers=[PackageFetcher(into or settings.model_folders[0])])
+    Models go `into` that folder, or the first configured one. Nothing remembers these downloads but their partial
+    files, by which each goes on when it is asked for again. Whoever may run a command may read this machine's files, so
+    `file:` sources may be anywhere.
+    """
+    from ..adapters.memory.downloads import MemoryDownloadStore
+
+    container = Container(settings=settings)
+    container.download_store.override(providers.Singleton(MemoryDownloadStore))
+    container.into.override(providers.Object(into))
+    container.file_folders.override(providers.Object([Path("/")]))
+    try:
+        async with container.download_worker().working():
+            yield container.downloads()
+    finally:
+        await container.download_place().close()
 
 
 def start_logging(settings: Settings) -> bool:

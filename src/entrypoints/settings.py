@@ -20,6 +20,7 @@ from ..domain.errors import GatewayError, InvalidRequest, Violation
 from ..domain.model import LOCAL, Modality
 from ..domain.parameters import Field
 from .artifact_settings import ArtifactSettings
+from .download_settings import DownloadSettings
 from .structuring import structure
 
 PREFIX = "PLUGGABLY_"
@@ -225,6 +226,7 @@ class Settings:
     sessions: SessionSettings = SessionSettings()
     audit: AuditSettings = AuditSettings()
     artifacts: ArtifactSettings = ArtifactSettings()  # noqa: RUF009 - frozen
+    downloads: DownloadSettings = DownloadSettings()  # noqa: RUF009 - frozen
     providers: tuple[ProviderSettings, ...] = ()
     logging: LoggingSettings = LoggingSettings()
 
@@ -272,6 +274,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     _check_sessions(settings.sessions)
     _check_variables(settings.audit, "audit", "signing_key_env")
     _check_artifacts(settings.artifacts)
+    _check_downloads(settings.downloads)
     return settings
 
 
@@ -373,6 +376,14 @@ def _check_artifacts(artifacts: ArtifactSettings) -> None:
         _check_url(getattr(artifacts, key), f"artifacts.{key}", path=key == "public_url")
     for origin in artifacts.fetch_private_origins:
         _check_url(origin, "artifacts.fetch_private_origins", path=False)
+
+
+def _check_downloads(downloads: DownloadSettings) -> None:
+    _check_variables(downloads, "downloads", "hub_token_env", "s3_access_key_env", "s3_secret_key_env")
+    _check_url(downloads.hub_endpoint, "downloads.hub_endpoint", path=True)
+    _check_url(downloads.s3_endpoint, "downloads.s3_endpoint", path=False)
+    for origin in downloads.private_origins:
+        _check_url(origin, "downloads.private_origins", path=False)
 
 
 def _check_url(url: str | None, key: str, *, path: bool) -> None:

@@ -6,6 +6,7 @@ from ...application.artifact_links import ArtifactLinks
 from ...application.artifacts import Artifacts
 from ...application.audit import Exports
 from ...application.catalog import Catalog
+from ...application.downloads import Downloads
 from ...application.generate import Generate
 from ...application.log_reads import LogReads
 from ...application.reads import Reads
@@ -26,6 +27,7 @@ class Services:
     log_reads: LogReads
     artifacts: Artifacts
     artifact_links: ArtifactLinks
+    downloads: Downloads
 
 
 @frozen(kw_only=True)

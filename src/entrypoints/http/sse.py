@@ -92,7 +92,7 @@ class LiveDialect(Protocol[T_contra]):
 async def respond_live(
     resp: Response, exchange: Exchange, batches: AsyncGenerator[T, None], dialect: LiveDialect[T]
 ) -> None:
-    """Answer with a stream that has no end of its own: it ends when the client leaves, or the service drains.
+    """Answer with a stream that ends when there are no more batches, the client leaves, or the service drains.
 
     Nothing is read ahead of the client.
 
@@ -131,7 +131,7 @@ async def _until(end: asyncio.Event, source: AsyncGenerator[T, None]) -> AsyncGe
             while True:
                 steps = {step := asyncio.ensure_future(anext(source))}
                 await asyncio.wait({step, ended}, return_when=asyncio.FIRST_COMPLETED)
-                if not step.done():
+                if not step.done() or isinstance(step.exception(), StopAsyncIteration):
                     return
                 yield step.result()
         finally:

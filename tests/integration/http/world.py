@@ -40,6 +40,7 @@ from pluggably.entrypoints.http.app import create_app
 from pluggably.entrypoints.http.services import HttpOptions, Services
 from tests.artifact_world import ArtifactWorld
 from tests.builders import a_model
+from tests.download_world import DownloadWorld
 
 TLS = ssl.create_default_context()  # takes 25 ms to make
 QUIET = HttpOptions(access_log=False)
@@ -77,6 +78,7 @@ class World:
         artifacts=None,
         models=None,
         studio=None,
+        downloads=None,
     ) -> None:
         self.generator = generator or ScriptedGenerator()
         self.store = store or MemorySessionStore()
@@ -94,6 +96,7 @@ class World:
         self.services = Services(
             artifacts=artifacts.artifacts,
             artifact_links=artifacts.links,
+            downloads=(downloads or DownloadWorld(Path(keys) / "models")).downloads,
             catalog=catalog,
             sessions=Sessions(
                 store=self.store,
