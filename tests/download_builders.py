@@ -1,5 +1,7 @@
 """Downloads as tests need them."""
 
+import hashlib
+import random
 from datetime import timedelta
 
 from attrs import evolve
@@ -20,6 +22,16 @@ def a_download(job_id: str = "dl_1", *files: DownloadFile, **facts) -> DownloadJ
     ordinary = {"owner": "local", "source": "memory:tiny", "key": "k" * 64, "folder": "tiny"}
     times = {"created_at": NOON, "updated_at": NOON}
     return DownloadJob(id=job_id, files=files or (a_file(),), **(ordinary | times | facts))
+
+
+def noise(seed: int, size_bytes: int) -> bytes:
+    """So many bytes that look like nothing, and are the same each time."""
+    return random.Random(seed).randbytes(size_bytes)  # noqa: S311 - no secret
+
+
+def git_id(content: bytes) -> str:
+    """What git calls a file of that content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def in_state(status: DownloadStatus, job: DownloadJob | None = None) -> DownloadJob:

@@ -7,7 +7,7 @@ import asyncio
 import os
 import stat
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +17,7 @@ from ...application.download_ports import Listing, Opened
 from ...domain.download import DownloadFile
 from ...domain.errors import InvalidRequest, NotFound, SourceForbidden, SourceUnreachable
 from ...domain.file_names import chosen
+from ..workspace import in_thread
 
 _PIECE_BYTES = 2**20
 
@@ -36,15 +37,10 @@ class FolderSource:
     async def open(self, file: DownloadFile, start: int, stop: int) -> AsyncIterator[Opened]:
         """A part of a file."""
         path = await asyncio.to_thread(self._allowed, Path(file.address))
-        try:
-            source = await asyncio.to_thread(os.open, path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError as exc:
-            raise NotFound(detail="The file is not there any more, or cannot be read.") from exc
-        try:
+        with ExitStack() as held:
+            source = await in_thread(_opened, path, held)
             found = os.fstat(source)
             yield Opened(start=start, size_bytes=found.st_size, tag=_tag(found), chunks=_pieces(source, start, stop))
-        finally:
-            os.close(source)
 
     async def close(self) -> None:
         """Nothing is held open."""
@@ -86,6 +82,20 @@ class FolderSource:
         return real
 
 
+def _opened(path: Path, held: ExitStack) -> int:
+    """An open file, which is closed with `held`.
+
+    Raises:
+        NotFound: it cannot be opened.
+    """
+    try:
+        source = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as exc:
+        raise NotFound(detail="The file is not there any more, or cannot be read.") from exc
+    held.callback(os.close, source)
+    return source
+
+
 def _path(reference: str) -> Path:
     url = urlsplit(f"file:{reference}")
     path = unquote(url.path)
@@ -106,7 +116,7 @@ def _tag(found: os.stat_result) -> str:
 async def _pieces(source: int, at: int, stop: int) -> AsyncIterator[bytes]:
     while at < stop:
         try:
-            piece = await asyncio.to_thread(os.pread, source, min(_PIECE_BYTES, stop - at), at)
+            piece = await in_thread(os.pread, source, min(_PIECE_BYTES, stop - at), at)
         except OSError as exc:
             raise SourceUnreachable(detail="The file cannot be read.") from exc
         if not piece:

@@ -11,9 +11,8 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from attrs import evolve
 
@@ -57,10 +56,9 @@ class LocalDownloadPlace:
     @asynccontextmanager
     async def held(self, job: DownloadJob) -> AsyncIterator[None]:
         """Hold the lock of the partial files."""
-        held = await self._threads.run(lambda: _locked(self._work(job.key)))
-        if held is None:
-            raise Overloaded(detail="Another process works on the files of this download.")
-        with held:
+        with ExitStack() as held:  # not returned by the thread: what is returned to somebody cancelled is lost
+            if not await self._threads.run(lambda: _lock(self._work(job.key), held)):
+                raise Overloaded(detail="Another process works on the files of this download.")
             yield
 
     async def find(self, job: DownloadJob) -> Path | None:
@@ -149,23 +147,22 @@ class LocalDownloadPlace:
             for work in sorted((self._folder / HIDDEN).iterdir()):
                 if work.name in wanted or time.time() - work.stat().st_mtime < KEPT_S:
                     continue
-                if held := _locked(work):
-                    with held:
+                with ExitStack() as held:
+                    if _lock(work, held):
                         shutil.rmtree(work, ignore_errors=True)
                         gone.append(work.name)
         return gone
 
 
-def _locked(work: Path) -> IO[bytes] | None:
-    """The lock of a folder, which is made if it is not there; None if somebody else has it."""
+def _lock(work: Path, held: ExitStack) -> bool:
+    """Hold the lock of a folder, which is made if it is not there; whether nobody else has it."""
     work.mkdir(parents=True, exist_ok=True)
-    lock = (work / _LOCK).open("ab")
+    lock = held.enter_context((work / _LOCK).open("ab"))
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        lock.close()
-        return None
-    return lock
+        return False
+    return True
 
 
 def _has_all(folder: Path, job: DownloadJob) -> bool:

@@ -9,6 +9,7 @@ stream is lost when the process is killed: what is in memory.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from attrs import define, evolve, field, frozen
@@ -76,17 +77,16 @@ class Transfer:
             ChecksumMismatch, UnsafeFile, SourceChanged: it was removed.
             SourceFailed, NotFound, InsufficientStorage: what came is kept.
         """
-        self._partial = await self.lanes.threads.run(lambda: Partial(self.path, self.file))
-        useless = False
-        try:
-            return await self._whole()
-        except (ChecksumMismatch, SourceChanged):
-            useless = True
-            raise
-        finally:
-            await self.lanes.threads.run(self._partial.close)
-            if useless:
-                await self.lanes.threads.run(self._partial.remove)
+        with ExitStack() as held:
+            await self.lanes.threads.run(lambda: self._open(held))
+            try:
+                return await self._whole()
+            except (ChecksumMismatch, SourceChanged):
+                held.callback(self._partial.remove)
+                raise
+
+    def _open(self, held: ExitStack) -> None:
+        self._partial = held.enter_context(closing(Partial(self.path, self.file)))
 
     async def _whole(self) -> str:
         changes = 0
