@@ -18,6 +18,8 @@ from .extents import Extent, missing, prefix, total
 from .journal import Journal
 
 _READ_BYTES = 2**22
+_MOST_AT_ONCE = 1_024
+"""How many chunks the system writes by one call."""
 
 
 class Partial:
@@ -52,12 +54,14 @@ class Partial:
         Raises:
             UnsafeFile: the file begins like one that is not brought here.
         """
-        at = offset
-        for chunk in chunks:
-            view = memoryview(chunk)
-            while view:
-                written = os.pwrite(self._descriptor, view, at)
-                at, view = at + written, view[written:]
+        at, left = offset, list(chunks)
+        while left:
+            written = os.pwritev(self._descriptor, left[:_MOST_AT_ONCE], at)
+            at += written
+            while left and written >= len(left[0]):
+                written -= len(left.pop(0))
+            if written:
+                left[0] = left[0][written:]
         with self._writing:
             self._journal.add((offset, at))
         if self._hashing.acquire(blocking=False):

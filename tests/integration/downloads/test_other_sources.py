@@ -34,7 +34,7 @@ def bucket(s3, folder):
     bucket = s3.bucket()
     for path in folder.rglob("*"):
         if path.is_file():
-            s3._client().fput_object(bucket.name, f"models/{path.relative_to(folder.parent)}", str(path))
+            s3.upload(bucket, f"models/{path.relative_to(folder.parent)}", path)
     return bucket
 
 
