@@ -385,3 +385,21 @@ async def test_only_those_who_may_change_models_begin_and_end_downloads(world):
     stranger = Principal(id="s", method="test")
     with pytest.raises(InsufficientScope):
         await world.downloads.get(job.id, stranger)
+
+
+async def test_whoever_can_make_room_is_asked_before_the_first_byte(models):
+    asked = []
+
+    async def make_room(needed_bytes):
+        asked.append(needed_bytes)
+        if len(asked) > 1:
+            raise InsufficientStorage(detail="Nothing may go.")
+
+    shelf = {"a": {"a.gguf": GGUF}, "b": {"b.gguf": GGUF[:-1] + b"!"}}
+    budget = FreeDisk(models, 0, make_room)
+    async with DownloadWorld(models, [MemorySource(shelf)], budget=budget).working() as world:
+        await world.fetched("memory:a")
+        with pytest.raises(InsufficientStorage, match="Nothing may go"):
+            await world.create("memory:b")
+    assert asked == [len(GGUF), len(GGUF)]
+    assert budget.reserved_bytes() == 0
