@@ -27,6 +27,7 @@ PARTS = {
     "Reading long sessions and long lists": ["benchmarks.reading"],
     "The log of all events": ["benchmarks.audit"],
     "Artifacts": ["benchmarks.artifacts"],
+    "Downloads": ["benchmarks.downloads"],
     "Overhead beside the peers": ["benchmarks.overhead"],
 }
 

@@ -50,7 +50,9 @@ class HubServer(FileServer):
         text = json.dumps(body).encode() if body is not None else b""
         extra = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         kind = "Content-Type: application/json\r\n" if body is not None else ""
-        writer.write(f"HTTP/1.1 {status} X\r\n{kind}{extra}Content-Length: {len(text)}\r\n\r\n".encode())
+        writer.write(
+            f"HTTP/1.1 {status} X\r\n{kind}{extra}Content-Length: {len(text)}\r\nConnection: close\r\n\r\n".encode()
+        )
         if not first.startswith("HEAD"):
             writer.write(text)
         await writer.drain()

@@ -81,6 +81,10 @@ class Listing:
     license: str | None = None
 
 
+Chunk = bytes | memoryview
+"""Bytes that belong to whoever got them: nobody writes over them."""
+
+
 @frozen(kw_only=True)
 class Opened:
     """The content of a file, from `start` on: where it was asked for, or 0 from a source that only gives the whole.
@@ -91,7 +95,7 @@ class Opened:
     start: int
     size_bytes: int
     tag: str | None
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncIterator[Chunk]
 
 
 class DownloadSource(Protocol):

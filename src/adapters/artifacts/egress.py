@@ -35,8 +35,10 @@ class GuardedEgress:
 
     async def fetch(self, url: str, path: Path, limit_bytes: int) -> None:
         """Download what a URL names."""
+        from ..egress.pinned import get  # when it is first needed: aiohttp takes longer to load than all the rest
+
         try:
-            async with asyncio.timeout(self._timeout_s), self._guard.open(url, _HEADERS) as response:
+            async with asyncio.timeout(self._timeout_s), self._guard.open(url, _HEADERS, get) as response:
                 if response.status != 200 or "content-encoding" in response.headers:  # noqa: PLR2004
                     raise UrlUnavailable(detail=f"The server of the URL answered {response.status}.")
                 if (response.content_length or 0) > limit_bytes:

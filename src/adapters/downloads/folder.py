@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from attrs import define, field
 
-from ...application.download_ports import Listing, Opened
+from ...application.download_ports import Chunk, Listing, Opened
 from ...domain.download import DownloadFile
 from ...domain.errors import InvalidRequest, NotFound, SourceForbidden, SourceUnreachable
 from ...domain.file_names import chosen
@@ -113,7 +113,7 @@ def _tag(found: os.stat_result) -> str:
     return f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}-{stat.S_IFMT(found.st_mode)}"
 
 
-async def _pieces(source: int, at: int, stop: int) -> AsyncIterator[bytes]:
+async def _pieces(source: int, at: int, stop: int) -> AsyncIterator[Chunk]:
     while at < stop:
         try:
             piece = await in_thread(os.pread, source, min(_PIECE_BYTES, stop - at), at)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...application.download_ports import Chunk
 from ...domain.download import DownloadFile
 from ...domain.errors import ChecksumMismatch
 from ...domain.file_names import HEAD_BYTES, refuse_unsafe, shown
@@ -48,7 +49,7 @@ class Partial:
         """What is not here."""
         return missing(self._journal.extents, self.file.size_bytes)
 
-    def write(self, offset: int, chunks: Sequence[bytes]) -> None:
+    def write(self, offset: int, chunks: Sequence[Chunk]) -> None:
         """Write bytes, one chunk after the other, and note that they are here.
 
         Raises:
@@ -127,7 +128,7 @@ class Partial:
         self._sha256 = hashlib.sha256()
         self._git = hashlib.sha1(b"blob %d\0" % self.file.size_bytes, usedforsecurity=False)
 
-    def _hash(self, chunks: Sequence[bytes]) -> None:
+    def _hash(self, chunks: Sequence[Chunk]) -> None:
         for chunk in chunks:
             self._sha256.update(chunk)
             if self._by_git:

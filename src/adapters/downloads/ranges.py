@@ -3,16 +3,13 @@
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from ...application.download_ports import Opened
+from ...application.download_ports import Chunk, Opened
 from ...domain.errors import NotFound, SourceForbidden, SourceUnreachable, UrlUnavailable
+from ..egress.direct import DirectResponse, get
 from ..egress.guard import EgressGuard
-
-if TYPE_CHECKING:
-    from aiohttp import ClientResponse
 
 _WHOLE, _PART, _BEHIND_END = 200, 206, 416
 _FORBIDDEN = (401, 402, 403, 407, 451)
@@ -42,13 +39,13 @@ class HttpFiles:
         last = "" if stop is None else str(stop - 1)
         sent = {"Range": f"bytes={start}-{last}", **({"If-Range": tag} if tag else {}), **(headers or {})}
         try:
-            async with self.guard.open(url, sent, silence_s=self.silence_s) as response:
+            async with self.guard.open(url, sent, get, silence_s=self.silence_s) as response:
                 yield opened(response, start)
         except UrlUnavailable as exc:
             raise SourceUnreachable(detail="The source could not be reached, or broke off, again and again.") from exc
 
 
-def opened(response: "ClientResponse", start: int) -> Opened:
+def opened(response: DirectResponse, start: int) -> Opened:
     """What a server has answered to the wish for a part.
 
     Raises:
@@ -72,7 +69,7 @@ def opened(response: "ClientResponse", start: int) -> Opened:
         )
     else:
         raise SourceUnreachable(detail="The source answers with another part of the file than was asked for.")
-    return Opened(start=start, size_bytes=size, tag=tag_of(headers), chunks=response.content.iter_any())
+    return Opened(start=start, size_bytes=size, tag=tag_of(headers), chunks=response.chunks())
 
 
 def tag_of(headers: Mapping[str, str]) -> str | None:
@@ -94,7 +91,7 @@ def failure(status: int, headers: Mapping[str, str]) -> NotFound | SourceForbidd
     return SourceForbidden(detail=f"The source refuses what was asked of it: it answered {status}.")
 
 
-async def _nothing() -> AsyncIterator[bytes]:
-    pieces: tuple[bytes, ...] = ()
+async def _nothing() -> AsyncIterator[Chunk]:
+    pieces: tuple[Chunk, ...] = ()
     for piece in pieces:
         yield piece

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from attrs import define, evolve, field, frozen
 
-from ...application.download_ports import DownloadSource, Opened
+from ...application.download_ports import Chunk, DownloadSource, Opened
 from ...domain.download import DownloadFile, FileStatus
 from ...domain.errors import ChecksumMismatch, SourceChanged, SourceUnreachable
 from ...domain.file_names import shown
@@ -25,6 +25,9 @@ from .partial import Partial
 from .together import all_done
 
 CHUNK_BYTES = 2**20
+"""What is written at once, by a stream that is not faster than the disk."""
+MOST_WAITING = 3 * 2**20
+"""What of a stream waits for the disk at most."""
 LEAST_SLICE = 2**23
 LARGEST_SLICE = 2**26
 FLUSH_S = 5.0
@@ -167,7 +170,7 @@ class Transfer:
         return stop
 
     async def _write(self, opened: Opened, at: int, stop: int) -> None:
-        chunks: list[bytes] = []
+        chunks: list[Chunk] = []
         held, writing = 0, None
         try:
             async for chunk in opened.chunks:
@@ -175,7 +178,7 @@ class Transfer:
                 chunks.append(part)
                 held += len(part)
                 await self.lanes.limit.take(len(part))
-                if held >= CHUNK_BYTES:
+                if held >= MOST_WAITING or (held >= CHUNK_BYTES and (writing is None or writing.done())):
                     if writing:
                         await writing
                     writing = asyncio.ensure_future(self._put(at, chunks))
@@ -190,7 +193,7 @@ class Transfer:
         if at + held < stop:
             raise SourceUnreachable(detail=f"The source of {shown(self.file.name)} broke off again and again.")
 
-    async def _put(self, offset: int, chunks: list[bytes]) -> None:
+    async def _put(self, offset: int, chunks: list[Chunk]) -> None:
         await self.lanes.threads.run(lambda: self._partial.write(offset, chunks))
         self._say(FileStatus.RUNNING)
 

@@ -8,16 +8,13 @@ request like the first. Only `https:` on its own port, unless the operator says 
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol, TypeVar
 
 from yarl import URL
 
 from ...domain.errors import UrlNotAllowed, UrlUnavailable
 from .addresses import is_public
-
-if TYPE_CHECKING:
-    from aiohttp import ClientResponse
 
 MOST_REDIRECTS = 5
 LONGEST_URL = 8_192
@@ -32,6 +29,22 @@ async def system_lookup(host: str, port: int) -> Sequence[str]:
     """What the system's resolver says."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
+
+
+class Response(Protocol):
+    """What is looked at of an answer; the names of headers may be given in small letters."""
+
+    @property
+    def status(self) -> int: ...  # noqa: D102
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...  # noqa: D102
+
+
+R = TypeVar("R", bound=Response)
+
+Get = Callable[[URL, Sequence[str], Mapping[str, str], float | None], AbstractAsyncContextManager[R]]
+"""Asks a server at one of the addresses for what a URL names, and follows nothing; see `pinned.get`, `direct.get`."""
 
 
 class EgressGuard:
@@ -55,8 +68,8 @@ class EgressGuard:
 
     @asynccontextmanager
     async def open(
-        self, text: str, headers: Mapping[str, str] | None = None, *, silence_s: float | None = None
-    ) -> AsyncIterator["ClientResponse"]:
+        self, text: str, headers: Mapping[str, str], get: "Get[R]", *, silence_s: float | None = None
+    ) -> AsyncIterator[R]:
         """The first answer that is no redirect, whatever its status.
 
         `headers` go to every server of the way, but credentials among them only to the origin of the URL itself. What
@@ -66,9 +79,7 @@ class EgressGuard:
             UrlNotAllowed: the URL, or what it redirects to, is not one to connect to; nobody was.
             UrlUnavailable: there is no answer, or no end of redirects.
         """
-        from .pinned import get  # when it is first needed: aiohttp takes longer to load than the rest of a start
-
-        url, private, sent = _parsed(text), True, dict(headers or {})
+        url, private, sent = _parsed(text), True, dict(headers)
         first = _origin(url)
         for _ in range(MOST_REDIRECTS + 1):
             private = private and _origin(url) in self._private

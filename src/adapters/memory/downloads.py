@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from attrs import define, evolve, field
 
-from ...application.download_ports import Lease, Listing, Opened
+from ...application.download_ports import Chunk, Lease, Listing, Opened
 from ...domain.download import AT_WORK, ENDED, DownloadFile, DownloadJob, DownloadStatus, start
 from ...domain.errors import InvalidRequest, NotFound
 from ...domain.file_names import chosen
@@ -118,6 +118,6 @@ class MemorySource:
         """Nothing is held open."""
 
 
-async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+async def _pieces(content: bytes) -> AsyncIterator[Chunk]:
     for begin in range(0, len(content), PIECE_BYTES):
         yield content[begin : begin + PIECE_BYTES]
