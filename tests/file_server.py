@@ -38,6 +38,8 @@ class Served:
     breaks: list[int | None] = field(factory=list)
     stalls: list[int | None] = field(factory=list)
     too_long: int = 0
+    pause_s: float = 0.0
+    """How long it waits after each 64 KiB: then its readers keep up, and nothing is in sockets."""
     refusals: list[int] = field(factory=list)
     """Statuses of the next answers."""
 
@@ -111,6 +113,8 @@ class FileServer:
             writer.write(piece)
             await writer.drain()
             asked.sent += len(piece)
+            if file.pause_s:
+                await asyncio.sleep(file.pause_s)
         if stall_at is not None:
             leaving = asyncio.ensure_future(reader.read())
             opening = asyncio.ensure_future(self.gate.wait())

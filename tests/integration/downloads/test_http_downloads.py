@@ -60,6 +60,11 @@ def world(tmp_path):
     return world
 
 
+def source_of(server, scheme: str = "http") -> HttpSource:
+    """A source that may fetch from that server."""
+    return HttpSource(HttpFiles(guard=EgressGuard(private_origins=[server.origin]), silence_s=5), scheme)
+
+
 def stored(world: DownloadWorld) -> bytes:
     return (world.models / "model/model.gguf").read_bytes()
 
