@@ -38,6 +38,7 @@ class Served:
     breaks: list[int | None] = field(factory=list)
     stalls: list[int | None] = field(factory=list)
     too_long: int = 0
+    obeys_if_range: bool = True
     pause_s: float = 0.0
     """How long it waits after each 64 KiB: then its readers keep up, and nothing is in sockets."""
     refusals: list[int] = field(factory=list)
@@ -88,7 +89,7 @@ class FileServer:
 
     async def _send(self, file, asked, headers, reader, writer) -> None:
         wanted = _RANGE.fullmatch(headers.get("range", "")) if file.ranges else None
-        if wanted and headers.get("if-range") not in (None, file.etag):
+        if wanted and file.obeys_if_range and headers.get("if-range") not in (None, file.etag):
             wanted = None
         size = len(file.content)
         start = int(wanted[1]) if wanted else 0

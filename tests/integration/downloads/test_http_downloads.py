@@ -150,8 +150,9 @@ async def test_a_file_that_changes_on_the_way_is_begun_anew(world, etag):
         assert stored(it) == OTHER
 
 
-async def test_a_file_that_changed_while_the_download_was_paused_is_begun_anew(world):
-    file = Served(CONTENT, stalls=[6 * MIB])
+@pytest.mark.parametrize("obedient", [True, False], ids=["told by the server", "found out"])
+async def test_a_file_that_changed_while_the_download_was_paused_is_begun_anew(world, obedient):
+    file = Served(CONTENT, stalls=[6 * MIB], obeys_if_range=obedient)
     async with serving(model__gguf=file) as server, world(server, streams=1).working() as it:
         job = await it.running(await it.create(f"{server.origin}/model.gguf"), 5 * MIB)
         await it.downloads.pause(job.id, LOCAL_OPERATOR)

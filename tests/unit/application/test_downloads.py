@@ -320,11 +320,13 @@ async def test_a_failed_download_says_why_and_can_go_on(models):
         ({"source": "memory:tiny", "include": ("*.onnx",)}, NotFound),
         ({"source": "memory:tiny", "sha256": {"other.gguf": "0" * 64}}, InvalidRequest),
         ({"source": "memory:evil"}, UnsafeFile),
+        ({"source": "memory:twice"}, UnsafeFile),
         ({"source": "memory:pickled", "include": ("*",)}, UnsafeFile),
     ],
 )
 async def test_what_cannot_be_is_refused_at_once(models, request_, error):
-    shelf = SHELF | {"evil": {"/etc/evil.gguf": GGUF}, "pickled": {"model.bin": b"x"}}
+    twice = {"a.gguf": GGUF, "A.gguf": GGUF}
+    shelf = SHELF | {"twice": twice, "evil": {"/etc/evil.gguf": GGUF}, "pickled": {"model.bin": b"x"}}
     async with DownloadWorld(models, [MemorySource(shelf)]).working() as world:
         with pytest.raises(error):
             await world.create(**request_)

@@ -94,6 +94,14 @@ def test_what_was_fetched_before_does_not_count_for_the_rate():
     assert job.rate_bytes_per_s == 50
 
 
+def test_a_file_that_is_begun_anew_does_not_make_the_rate_negative():
+    job = rules.start(with_bytes(a_download(), 900), at=NOON)
+    job = rules.progress(job, with_bytes(job, 10).files, at=NOON + timedelta(seconds=1))
+    assert job.rate_bytes_per_s is None
+    job = rules.progress(job, with_bytes(job, 60).files, at=NOON + timedelta(seconds=2))
+    assert job.rate_bytes_per_s == 50
+
+
 @pytest.mark.parametrize("status", sorted(set(DownloadStatus) - {DownloadStatus.RUNNING}))
 def test_what_does_not_run_has_no_rate(status):
     job = evolve(in_state(status), rate=Rate(bytes_per_s=5.0))
