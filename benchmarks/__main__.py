@@ -29,6 +29,7 @@ PARTS = {
     "The log of all events": ["benchmarks.audit"],
     "Pictures through the gateway": ["benchmarks.images"],
     "Artifacts": ["benchmarks.artifacts"],
+    "Downloads": ["benchmarks.downloads"],
     "Overhead beside the peers": ["benchmarks.overhead"],
 }
 

@@ -74,6 +74,10 @@ class S3Server:
         self._client().make_bucket(bucket.name)
         return bucket
 
+    def upload(self, bucket: Bucket, name: str, path: Path) -> None:
+        """Put a file into a bucket."""
+        self._client().fput_object(bucket.name, name, str(path))
+
     def names(self, bucket: Bucket) -> list[str]:
         """What is in a bucket."""
         return [it.object_name for it in self._client().list_objects(bucket.name, recursive=True)]

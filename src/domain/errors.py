@@ -16,6 +16,7 @@ GatewayError
 │   ├── PictureInvalid
 │   ├── UrlNotAllowed
 │   ├── UrlUnavailable
+│   ├── UnsafeFile
 │   ├── SignatureInvalid
 │   └── SignatureExpired
 ├── InvalidCredentials          nobody knows who the caller is
@@ -33,6 +34,7 @@ GatewayError
 │   ├── NameTaken
 │   ├── ModelBusy
 │   ├── IdempotencyInProgress
+│   ├── DownloadStateConflict
 │   └── VersionConflict
 ├── Unavailable                 the request is fine: try it later
 │   ├── RateLimited
@@ -41,6 +43,11 @@ GatewayError
 │   ├── Draining
 │   ├── InsufficientStorage
 │   └── StoreUnavailable
+├── SourceFailed                where a model should come from does not give it
+│   ├── SourceUnreachable
+│   ├── SourceForbidden
+│   ├── SourceChanged
+│   └── ChecksumMismatch
 └── GenerationFailed            a provider or a runner failed while it worked on the request
     ├── ProviderAuthFailed
     ├── ProviderQuotaExhausted
@@ -223,6 +230,12 @@ class UrlUnavailable(Rejected):
     code = "url_unavailable"
 
 
+class UnsafeFile(Rejected):
+    """The file is of a kind that is not brought here."""
+
+    code = "unsafe_file"
+
+
 class SignatureInvalid(Rejected):
     """The URL is not as this service signed it."""
 
@@ -322,6 +335,12 @@ class IdempotencyInProgress(Conflict):
     retryable = True
 
 
+class DownloadStateConflict(Conflict):
+    """The download is not in a state in which this can be done to it."""
+
+    code = "download_state_conflict"
+
+
 class VersionConflict(Conflict):
     """The thing has moved on since the version that the request names."""
 
@@ -374,6 +393,38 @@ class StoreUnavailable(Unavailable):
     """The session database cannot be reached, or did not answer in time."""
 
     code = "store_unavailable"
+
+
+class SourceFailed(GatewayError):
+    """Where a model should come from does not give it."""
+
+    source: ClassVar[Source] = "provider"
+
+
+class SourceUnreachable(SourceFailed):
+    """The source could not be reached, or broke off again and again."""
+
+    code = "source_unreachable"
+    retryable = True
+
+
+class SourceForbidden(SourceFailed):
+    """The source does not give this to us."""
+
+    code = "source_forbidden"
+
+
+class SourceChanged(SourceFailed):
+    """What the source gives changed again and again while it was fetched."""
+
+    code = "source_changed"
+    retryable = True
+
+
+class ChecksumMismatch(SourceFailed):
+    """What came is not what was promised."""
+
+    code = "checksum_mismatch"
 
 
 class GenerationFailed(GatewayError):

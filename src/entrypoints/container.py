@@ -21,6 +21,7 @@ from ..application.audit_trail import ReadRecorder
 from ..application.catalog import Catalog
 from ..application.checkpoints import Checkpoints
 from ..application.claims import Claims
+from ..application.download_worker import DownloadWorker
 from ..application.downloads import Downloads
 from ..application.erasure import Eraser
 from ..application.generate import Generate
@@ -44,6 +45,7 @@ from . import (
     access_parts,
     artifact_parts,
     audit_parts,
+    download_parts,
     job_parts,
     model_parts,
     routing_parts,
@@ -80,6 +82,9 @@ class Container(containers.DeclarativeContainer):
 
     settings: providers.Dependency[Settings] = providers.Dependency(instance_of=Settings)
 
+    into: providers.Object[Path | None] = providers.Object(None)
+    """Where models are brought, if not into the first configured folder."""
+
     clock = providers.Object(now)
     new_id = providers.Singleton(IdSequence)
 
@@ -105,7 +110,8 @@ class Container(containers.DeclarativeContainer):
     model_files = providers.Singleton(model_parts.model_files, model_folder)
     model_registry = providers.Singleton(model_parts.registry, database)
     model_uses = providers.Singleton(model_parts.uses, database)
-    fetching = providers.Singleton(model_parts.fetching)
+    free_disk = providers.Singleton(download_parts.free_disk, settings, into)
+    fetching = providers.Singleton(download_parts.Fetched, free_disk)
     catalog_alone = providers.Singleton(model_parts.catalog, settings, model_sources, runners)
     catalog = providers.Singleton(model_parts.catalog, settings, model_sources, runners, model_registry, model_uses)
     registrations = providers.Singleton(
@@ -147,6 +153,36 @@ class Container(containers.DeclarativeContainer):
         stored_artifacts=artifact_index,
         policy=providers.Callable(model_parts.storage_policy, settings),
         clock=clock,
+    )
+    file_folders: providers.Object[Sequence[Path] | None] = providers.Object(None)
+    download_store = providers.Singleton(download_parts.store, database)
+    download_sources = providers.Singleton(download_parts.sources, settings, file_folders)
+    download_fetchers = providers.Singleton(download_parts.fetchers, settings, into)
+    download_place = providers.Singleton(download_parts.place, settings, into)
+    storage_budget = providers.Singleton(download_parts.budget, free_disk, storage)
+    download_worker = providers.Singleton(
+        DownloadWorker,
+        store=download_store,
+        sources=download_sources,
+        fetchers=download_fetchers,
+        place=download_place,
+        budget=storage_budget,
+        arrivals=providers.Singleton(download_parts.arrivals, catalog, registrations.provider),
+        clock=clock,
+        name=providers.Callable(download_parts.worker_name, new_id),
+        parallel=settings.provided.downloads.parallel,
+        alone=providers.Callable(download_parts.is_alone, settings),
+    )
+    downloads = providers.Singleton(
+        Downloads,
+        store=download_store,
+        sources=download_sources,
+        fetchers=download_fetchers,
+        place=download_place,
+        budget=storage_budget,
+        worker=download_worker,
+        clock=clock,
+        new_id=new_id,
     )
     artifact_links = providers.Singleton(
         ArtifactLinks,
@@ -265,7 +301,7 @@ class Container(containers.DeclarativeContainer):
 def _artifact_parts(container: Container) -> list[providers.Provider[Any]]:
     """Those that hold something open."""
     opened: list[providers.Provider[Any]] = [container.database, container.artifact_files, container.model_files]
-    return [*opened, container.workspaces, container.pictures, container.egress]
+    return [*opened, container.workspaces, container.pictures, container.egress, container.download_place]
 
 
 @asynccontextmanager
@@ -294,6 +330,9 @@ async def running(container: Container) -> AsyncIterator[None]:
         await stack.enter_async_context(
             telemetry_parts.being_watched(container.metrics(), container.gauges(), container.storage())
         )
+        for source in container.download_sources().values():
+            stack.push_async_callback(source.close)
+        await stack.enter_async_context(container.download_worker().working())
         retention = ScheduledRetention(container.retention(), container.new_id())
         await stack.enter_async_context(retention.being_carried_out(container.settings().sessions.retention_every_s))
         await stack.enter_async_context(
@@ -357,6 +396,7 @@ def create_service(settings: Settings) -> Service:
         artifact_links=container.artifact_links(),
         registrations=container.registrations(),
         storage=container.storage(),
+        downloads=container.downloads(),
     )
     options = HttpOptions(
         body_limit_bytes=settings.server.body_limit_bytes,
@@ -406,11 +446,27 @@ async def open_imports(settings: Settings) -> AsyncIterator[Imports]:
         await store.close()
 
 
-def open_downloads(settings: Settings, into: Path | None = None) -> Downloads:
-    """The downloads alone; models go `into` that folder, or the first configured one."""
-    from ..adapters.downloads.package import PackageFetcher
+@asynccontextmanager
+async def open_downloads(settings: Settings, into: Path | None = None) -> AsyncIterator[Downloads]:
+    """Downloads without the service, which works on them while the context is open.
 
-    return Downloads(fetchers=[PackageFetcher(into or settings.model_folders[0])])
+    Models go `into` that folder, or the first configured one. Nothing remembers these downloads but their partial
+    files, by which each goes on when it is asked for again. Whoever may run a command may read this machine's files, so
+    `file:` sources may be anywhere.
+    """
+    from ..adapters.memory.downloads import MemoryDownloadStore
+
+    container = Container(settings=settings)
+    container.download_store.override(providers.Singleton(MemoryDownloadStore))
+    container.catalog.override(container.catalog_alone)
+    container.storage_budget.override(container.free_disk)
+    container.into.override(providers.Object(into))
+    container.file_folders.override(providers.Object([Path("/")]))
+    try:
+        async with container.download_worker().working():
+            yield container.downloads()
+    finally:
+        await container.download_place().close()
 
 
 def start_logging(settings: Settings) -> bool:

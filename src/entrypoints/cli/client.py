@@ -106,6 +106,21 @@ class Client:
         if name != "completed":
             raise _broken_off()
 
+    def changes(self, path: str) -> Generator[tuple[str, dict[str, Any]]]:
+        """The server-sent events that a GET answers, as name and data.
+
+        Raises:
+            GatewayError: the service is not there, or refused, or failed on the way, or broke off.
+        """
+        try:
+            with self._http.stream("GET", path) as response:
+                if response.is_error or not _is_ours(response):
+                    response.read()
+                    raise _refusal(response)
+                yield from _parse(_lines(response.iter_bytes()))
+        except _FAILURES as error:
+            raise self._failed(error) from error
+
     def _json(self, method: str, path: str, **request: Any) -> Any:
         response = self._answer(method, path, **request)
         try:

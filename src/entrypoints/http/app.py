@@ -15,6 +15,7 @@ from .openai_images import ImageGenerations
 from .permissions import expect_permissions, require_permission
 from .resources.artifacts import ArtifactResource
 from .resources.audit import Audit
+from .resources.downloads import DownloadResource
 from .resources.generations import Generations, ImageGeneration, Model3DGeneration, TextGeneration
 from .resources.health import Health
 from .resources.jobs import JobResource
@@ -116,6 +117,7 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
     audit = Audit(services.exports, services.reads)
     log = Log(services.log_reads)
     jobs, keys = JobResource(services.jobs), KeyResource(services.keys)
+    downloads = DownloadResource(services.downloads)
     artifacts = ArtifactResource(services.artifacts, services.artifact_links)
     routes: list[tuple[str, object, str | None]] = [
         ("/v1/generations/text", Generations(services.generate, services.jobs, TextGeneration), None),
@@ -150,6 +152,12 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/artifacts/{artifact_id}", artifacts, "one"),
         ("/v1/artifacts/{artifact_id}/sign", artifacts, "sign"),
         ("/v1/artifacts/{artifact_id}/content", artifacts, "content"),
+        ("/v1/downloads", downloads, None),
+        ("/v1/downloads/{download_id}", downloads, "one"),
+        ("/v1/downloads/{download_id}/events", downloads, "events"),
+        ("/v1/downloads/{download_id}/pause", downloads, "pause"),
+        ("/v1/downloads/{download_id}/resume", downloads, "resume"),
+        ("/v1/downloads/{download_id}/cancel", downloads, "cancel"),
         ("/v1/models", models, None),
         ("/v1/models/{path:path}", models, "one"),
         ("/v1/parameters", models, "parameters"),

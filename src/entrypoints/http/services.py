@@ -7,6 +7,7 @@ from ...application.artifact_links import ArtifactLinks
 from ...application.artifacts import Artifacts
 from ...application.audit import Exports
 from ...application.catalog import Catalog
+from ...application.downloads import Downloads
 from ...application.generate import Generate
 from ...application.jobs import Jobs
 from ...application.keys import Keys
@@ -38,6 +39,7 @@ class Services:
     artifact_links: ArtifactLinks
     registrations: Registrations
     storage: Storage
+    downloads: Downloads
 
 
 @frozen(kw_only=True)

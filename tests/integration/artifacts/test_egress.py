@@ -9,7 +9,8 @@ from gzip import compress
 import pytest
 from attrs import define, field
 
-from pluggably.adapters.artifacts.egress import MOST_REDIRECTS, GuardedEgress
+from pluggably.adapters.artifacts.egress import GuardedEgress
+from pluggably.adapters.egress.guard import MOST_REDIRECTS
 from pluggably.domain.errors import ArtifactTooLarge, UrlNotAllowed, UrlUnavailable
 
 PICTURE = bytes(range(256)) * 40

@@ -59,6 +59,7 @@ from pluggably.entrypoints.job_parts import being_worked_on
 from pluggably.entrypoints.model_parts import read_parameters
 from tests.artifact_world import ArtifactWorld
 from tests.builders import a_model
+from tests.download_world import DownloadWorld
 
 TLS = ssl.create_default_context()  # takes 25 ms to make
 QUIET = HttpOptions(access_log=False)
@@ -107,6 +108,7 @@ class World:
         requests=None,
         observer=None,
         policy=None,
+        downloads=None,
     ) -> None:
         self.generator = generator or ScriptedGenerator()
         self.store = store or MemorySessionStore()
@@ -173,6 +175,7 @@ class World:
             requests=requests or Unobserved(),
             artifacts=artifacts.artifacts,
             artifact_links=artifacts.links,
+            downloads=(downloads or DownloadWorld(Path(keys) / "models")).downloads,
             catalog=catalog,
             registrations=registrations,
             storage=Storage(

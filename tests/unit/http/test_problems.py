@@ -16,12 +16,13 @@ from pluggably.domain.errors import (
     ProviderRateLimited,
     Rejected,
     SessionClosed,
+    SourceFailed,
     Unavailable,
     Violation,
 )
 from pluggably.entrypoints.http.problems import STATUSES, internal_error, problem_of
 
-GROUPS = {Rejected, Conflict, Unavailable, GenerationFailed}
+GROUPS = {Rejected, Conflict, Unavailable, SourceFailed, GenerationFailed}
 
 
 def tree(cls: type) -> list[type]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pluggably.adapters.artifacts.addresses import is_public
+from pluggably.adapters.egress.addresses import is_public
 
 
 @pytest.mark.parametrize(

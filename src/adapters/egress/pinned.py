@@ -1,12 +1,12 @@
 """Requests to addresses that were chosen before, by aiohttp (3.14).
 
 Proxies that the environment names are not used, cookies and credentials are not sent, redirects are not followed, and
-nothing is decompressed. aiohttp does not look up a host that looks like an address; the egress takes the same for one.
+nothing is decompressed. aiohttp does not look up a host that looks like an address; the guard takes the same for one.
 """
 
 import socket
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 
@@ -14,18 +14,22 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from ...domain.artifact import PICTURES
 from ...domain.errors import UrlUnavailable
 
-_HEADERS = {"Accept": ", ".join(PICTURES), "Accept-Encoding": "identity", "User-Agent": "pluggably"}
+READ_BYTES = 2**19
+"""What aiohttp holds of an answer before it lets the server wait: less costs speed."""
+
+_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "pluggably"}
 
 
 @asynccontextmanager
-async def get(url: URL, addresses: Sequence[str]) -> AsyncIterator[aiohttp.ClientResponse]:
+async def get(
+    url: URL, addresses: Sequence[str], headers: Mapping[str, str], silence_s: float | None
+) -> AsyncIterator[aiohttp.ClientResponse]:
     """The answer of a server at one of the addresses, which must have a certificate for the URL's host.
 
     Raises:
-        UrlUnavailable: there is none, or it breaks off.
+        UrlUnavailable: there is none, or it breaks off, or is silent for so many seconds.
     """
     connector = aiohttp.TCPConnector(resolver=_Chosen(addresses), use_dns_cache=False, ssl=_tls(), force_close=True)
     try:
@@ -36,11 +40,13 @@ async def get(url: URL, addresses: Sequence[str]) -> AsyncIterator[aiohttp.Clien
                 headers=_HEADERS,
                 auto_decompress=False,
                 trust_env=False,
+                read_bufsize=READ_BYTES,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=silence_s, sock_read=silence_s),
             ) as session,
-            session.get(url, allow_redirects=False) as response,
+            session.get(url, allow_redirects=False, headers=headers) as response,
         ):
             yield response
-    except aiohttp.ClientError as exc:
+    except (aiohttp.ClientError, TimeoutError) as exc:
         raise UrlUnavailable(detail="The server of the URL could not be reached, or broke off.") from exc
 
 

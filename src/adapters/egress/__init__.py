@@ -1,0 +1,1 @@
+"""The way out to servers that somebody else has named, for every family that goes it."""

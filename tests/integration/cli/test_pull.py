@@ -1,0 +1,124 @@
+"""`pluggably pull`: by the running service and without one, on a terminal and in a script; Ctrl-C pauses."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from tests.download_builders import noise
+from tests.file_server import Served, serving
+from tests.integration.cli.pluggably import Terminal, pluggably
+from tests.integration.service import Service
+
+MIB = 2**20
+CONTENT = b"GGUF" + noise(9, 12 * MIB)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path
+
+
+def configured(folder, origin: str) -> Service:
+    """A service that is not started, whose settings the command finds in `folder`."""
+    return Service(folder, folder / "models", f'[downloads]\nprivate_origins = ["{origin}"]\n')
+
+
+def fetched(folder) -> bytes:
+    return (folder / "models/model/model.gguf").read_bytes()
+
+
+@asynccontextmanager
+async def running(service: Service):
+    await asyncio.to_thread(service.start)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(service.stop)
+
+
+async def test_without_a_service_it_fetches_by_itself(folder):
+    async with serving(model__gguf=CONTENT) as server:
+        configured(folder, server.origin)
+        seen = await asyncio.to_thread(pluggably, "pull", f"{server.origin}/model.gguf", cwd=folder)
+    assert (seen.returncode, seen.stderr) == (0, "")
+    assert "is here" in seen.stdout
+    assert fetched(folder) == CONTENT
+
+
+async def test_with_a_service_it_is_a_job_of_the_service(folder):
+    async with serving(model__gguf=CONTENT) as server:
+        service = configured(folder, server.origin)
+        async with running(service):
+            seen = await asyncio.to_thread(pluggably, "pull", f"{server.origin}/model.gguf", cwd=folder)
+            jobs = (await asyncio.to_thread(httpx.get, f"{service.url}/v1/downloads")).json()["data"]
+    assert (seen.returncode, seen.stderr) == (0, "")
+    assert [it["status"] for it in jobs] == ["completed"]
+    assert f"{jobs[0]['model_id']} is here" in seen.stdout
+    assert fetched(folder) == CONTENT
+
+
+@pytest.mark.parametrize("served", [False, True], ids=["alone", "by a service"])
+async def test_ctrl_c_pauses_and_the_same_command_goes_on(folder, served):
+    file = Served(CONTENT, stalls=[3 * MIB] * 4)
+    async with serving(model__gguf=file) as server:
+        service = configured(folder, server.origin)
+        source = f"{server.origin}/model.gguf"
+
+        def interrupted() -> tuple[str, int]:
+            with Terminal("pull", source, cwd=folder) as terminal:
+                terminal.expect("downloading")
+                terminal.expect("/s")
+                while not server.sent_bytes >= 2 * MIB:
+                    terminal.expect("downloading")
+                terminal.interrupt()
+                status = terminal.leave()
+                return terminal.screen, status
+
+        if served:
+            await asyncio.to_thread(service.start)
+        try:
+            screen, status = await asyncio.to_thread(interrupted)
+            assert status == 130
+            assert f"Go on with: pluggably pull {source}" in "".join(screen.split("\n"))
+            while server.open_connections:
+                await asyncio.sleep(0.01)
+            before = server.sent_bytes
+            file.stalls.clear()
+            seen = await asyncio.to_thread(pluggably, "pull", source, cwd=folder)
+            assert seen.returncode == 0, seen.stderr
+        finally:
+            if served:
+                await asyncio.to_thread(service.stop)
+    assert fetched(folder) == CONTENT
+    assert server.sent_bytes - before < len(CONTENT) - MIB
+
+
+async def test_what_goes_wrong_is_one_sentence(folder):
+    async with serving(model__gguf=Served(CONTENT, status=403)) as server:
+        service = configured(folder, server.origin)
+        alone = await asyncio.to_thread(pluggably, "pull", f"{server.origin}/model.gguf", cwd=folder)
+        async with running(service):
+            asked = await asyncio.to_thread(pluggably, "pull", f"{server.origin}/model.gguf", cwd=folder)
+    for seen in (alone, asked):
+        assert seen.returncode == 1
+        assert seen.stderr == "pluggably: The source does not give this to us: it answered 403.\n"
+
+
+async def test_a_folder_that_is_named_is_where_the_model_goes(folder):
+    async with serving(model__gguf=CONTENT) as server:
+        configured(folder, server.origin)
+        into = ("--into", str(folder / "elsewhere"))
+        seen = await asyncio.to_thread(pluggably, "pull", f"{server.origin}/model.gguf", *into, cwd=folder)
+    assert seen.returncode == 0, seen.stderr
+    assert (folder / "elsewhere/model/model.gguf").read_bytes() == CONTENT
+
+
+def test_a_file_of_this_machine_can_be_pulled_from_anywhere(folder):
+    (folder / "shelf").mkdir()
+    (folder / "shelf/model.gguf").write_bytes(CONTENT)
+    into = ("--into", str(folder / "models"))
+    seen = pluggably("pull", f"file://{folder}/shelf/model.gguf", *into, cwd=folder)
+    assert seen.returncode == 0, seen.stderr
+    assert fetched(folder) == CONTENT
