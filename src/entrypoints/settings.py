@@ -47,6 +47,7 @@ class ServerSettings:
         "127.0.0.1"
     )
     port: Annotated[int, Field("TCP port; 0 takes a free one.", 0, 65_535)] = 8080
+    workers: Annotated[int, Field("How many processes serve; more than one need sessions in PostgreSQL.", 1, 256)] = 1
     body_limit_bytes: Annotated[int, Field("The largest request body.", 1_024, 2**30, unit="bytes")] = 10 * 2**20
     json_depth: Annotated[int, Field("How deep the JSON of a request may be nested.", 4, 512)] = 32
     access_log: Annotated[bool, Field("Log a line for each request.")] = True
@@ -240,12 +241,17 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def with_address(settings: Settings, host: str | None, port: int | None) -> Settings:
-    """The settings with another address to listen on, where one is given."""
+def with_address(settings: Settings, host: str | None, port: int | None, workers: int | None = None) -> Settings:
+    """The settings with another address to listen on, or other workers, where they are given."""
     server = settings.server
     return evolve(
         settings,
-        server=evolve(server, host=host or server.host, port=server.port if port is None else port),
+        server=evolve(
+            server,
+            host=host or server.host,
+            port=server.port if port is None else port,
+            workers=workers or server.workers,
+        ),
     )
 
 

@@ -29,6 +29,7 @@ Url = Annotated[str, Parameter(help="Where the service runs.")]
 UrlOr = Annotated[str | None, Parameter(help="Where the service runs; as the settings say.")]
 Host = Annotated[str | None, Parameter(help="Address to listen on.")]
 Port = Annotated[int | None, Parameter(help="TCP port; 0 takes a free one.")]
+Workers = Annotated[int | None, Parameter(help="How many processes serve; more than one need PostgreSQL.")]
 ModelId = Annotated[str | None, Parameter(help="The model to talk to; the service's default.")]
 SessionId = Annotated[str | None, Parameter(help="Go on with this session, instead of a new one.")]
 Source = Annotated[str, Parameter(help="Where it is: hf:org/name@revision, https://…, s3://…, file:///…, package:….")]
@@ -43,12 +44,12 @@ HERE = "http://127.0.0.1:8080"
 
 
 @app.command
-def serve(*, config: Config = None, host: Host = None, port: Port = None) -> None:
+def serve(*, config: Config = None, host: Host = None, port: Port = None, workers: Workers = None) -> None:
     """Run the service."""
     from ..settings import load_settings, with_address
     from .serve import serve
 
-    serve(with_address(load_settings(config, os.environ), host, port))
+    serve(with_address(load_settings(config, os.environ), host, port, workers))
 
 
 @app.command

@@ -13,6 +13,7 @@ from rich.markup import escape
 from ...application.catalog import Catalog
 from ..container import Service, create_service, start_logging
 from ..settings import Settings, SettingsError, require_loopback
+from .workers import expect_shareable, handed_down, supervise
 
 BACKLOG = 2048
 SWITCH_S = 0.001
@@ -27,7 +28,19 @@ def serve(settings: Settings) -> None:
         SettingsError: the settings are wrong, or the address is taken.
     """
     require_loopback(settings)
+    expect_shareable(settings)
+    if worker := handed_down():
+        with worker:
+            _run(settings, worker)
+        return
     with _listen(settings) as listener:
+        if settings.server.workers > 1:
+            for_people = start_logging(settings)
+            if for_people:
+                Console(highlight=False).print(f"{settings.server.workers} workers on [cyan]{_url(listener)}[/].")
+            if code := supervise(listener, settings):
+                sys.exit(code)
+            return
         _run(settings, listener)
 
 
@@ -47,7 +60,9 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         backlog=BACKLOG,
         timeout_graceful_shutdown=settings.server.drain_s,
     )
-    Server(config, service, _url(listener) if for_people else None).run(sockets=[listener])
+    Server(config, service, _url(listener) if for_people and settings.server.workers == 1 else None).run(
+        sockets=[listener]
+    )
 
 
 class Server(uvicorn.Server):
