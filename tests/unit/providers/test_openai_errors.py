@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pluggably.adapters.providers.openai.errors import retry_after_s, to_error
+from pluggably.adapters.providers.openai.errors import to_error
+from pluggably.adapters.providers.transport.failures import retry_after_s
 from pluggably.domain import errors
 
 

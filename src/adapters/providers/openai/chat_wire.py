@@ -11,7 +11,6 @@ from attrs import define, field
 
 from ....domain.errors import GatewayError, ProviderBadResponse, ProviderError, StreamInterrupted
 from ....domain.generation import (
-    ArtifactPart,
     Completed,
     FinishReason,
     GenerationRequest,
@@ -27,6 +26,7 @@ from ....domain.generation import (
     Usage,
 )
 from ....domain.parameters import given
+from ..estimates import estimated
 from .errors import ErrorObject, from_object
 
 DONE: Final = b"[DONE]"
@@ -270,23 +270,3 @@ def _counted(usage: _Usage) -> Usage:
         output_tokens=usage.completion_tokens,
         cached_input_tokens=min(cached, usage.prompt_tokens),
     )
-
-
-def estimated(request: GenerationRequest, output: tuple[Part, ...]) -> Usage:
-    """A token for every four bytes of UTF-8, rounded up: about right for English, and not far off elsewhere."""
-    asked = sum(_size(part) for message in request.messages for part in message.parts)
-    return Usage(
-        input_tokens=-(-asked // 4),
-        output_tokens=-(-sum(map(_size, output)) // 4),
-        source="estimated",
-    )
-
-
-def _size(part: Part) -> int:
-    match part:
-        case TextPart(text) | ToolResultPart(_, text):
-            return len(text.encode())
-        case ToolCallPart(_, name, arguments):
-            return len(name.encode()) + len(arguments.encode())
-        case ImagePart() | ArtifactPart():
-            return 0

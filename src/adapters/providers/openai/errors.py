@@ -4,9 +4,7 @@ https://platform.openai.com/docs/guides/error-codes, and the deviations of vLLM,
 the body decides first, then the status. Of an upstream's words only its short codes are passed on.
 """
 
-import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpx
@@ -15,6 +13,7 @@ import msgspec
 from ....domain import errors
 from ....domain.errors import GatewayError, Violation
 from ....domain.parameters import IMAGE_PARAMETERS, TEXT_PARAMETERS
+from ..transport.failures import by_status, described, identifiers, retry_after_s
 
 BY_CODE: Final[Mapping[str, type[GatewayError]]] = {
     "context_length_exceeded": errors.ContextLengthExceeded,
@@ -28,27 +27,11 @@ BY_CODE: Final[Mapping[str, type[GatewayError]]] = {
     "invalid_api_key": errors.ProviderAuthFailed,
     "authentication_error": errors.ProviderAuthFailed,
     "model_not_found": errors.ModelNotFound,
+    "model_not_supported": errors.ModelNotFound,  # Hugging Face
     "rate_limit_exceeded": errors.ProviderRateLimited,
     "rate_limit_error": errors.ProviderRateLimited,
     "overloaded_error": errors.ProviderOverloaded,
     "server_error": errors.ProviderError,
-}
-BY_STATUS: Final[Mapping[int, type[GatewayError]]] = {
-    400: errors.InvalidRequest,
-    401: errors.ProviderAuthFailed,
-    402: errors.ProviderQuotaExhausted,
-    403: errors.ProviderAuthFailed,
-    404: errors.ModelNotFound,
-    408: errors.ProviderTimeout,
-    409: errors.ProviderUnavailable,
-    413: errors.RequestTooLarge,
-    422: errors.InvalidRequest,
-    429: errors.ProviderRateLimited,
-    500: errors.ProviderError,
-    502: errors.ProviderUnavailable,
-    503: errors.ProviderUnavailable,
-    504: errors.ProviderTimeout,
-    529: errors.ProviderOverloaded,
 }
 
 POINTERS: Final[Mapping[str, str]] = {
@@ -60,8 +43,6 @@ POINTERS: Final[Mapping[str, str]] = {
     "image": "/input",
 }
 """Where in our requests is what goes out under these names."""
-
-DAY_S: Final = 86_400.0
 
 
 class ErrorObject(msgspec.Struct):
@@ -116,51 +97,16 @@ def from_object(
     """The error for an error object; one that comes with a 200 may have its status as its code (OpenRouter)."""
     if not httpx.codes.is_error(status) and str(error.code).isdigit():
         status = int(str(error.code))
-    by_status = BY_STATUS.get(status, errors.ProviderError if httpx.codes.is_server_error(status) else otherwise)
-    kind = next((BY_CODE[code] for code in error.codes if code in BY_CODE), by_status)
-    detail = _detail(kind, error, provider, status)
+    kind = next((BY_CODE[code] for code in error.codes if code in BY_CODE), by_status(status, otherwise))
+    detail = described(kind, provider=provider, status=status, codes=error.codes[:1])
     if kind is errors.InvalidRequest:
         return errors.InvalidRequest(detail=detail, violations=_violations(error, provider))
     return kind(detail=detail)
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """How long the provider asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date.
-
-    A date counts from the answer's own `Date`, so that a difference between the clocks does not matter.
-    """
-    try:
-        if milliseconds := headers.get("retry-after-ms"):
-            return _bounded(float(milliseconds) / 1000)
-        value = headers.get("retry-after")
-        if value is None or re.fullmatch(r"\d+(\.\d+)?", value.strip()):
-            return None if value is None else _bounded(float(value))
-        wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers["date"])
-        return _bounded(wait.total_seconds())
-    except (ValueError, TypeError, KeyError):  # it asks for something that nobody can read: as if it did not
-        return None
-
-
-def _bounded(seconds: float) -> float:
-    return max(0.0, min(seconds, DAY_S))
-
-
-def _detail(kind: type[GatewayError], error: ErrorObject, provider: str, status: int) -> str:
-    summary = (kind.__doc__ or "").strip().partition("\n")[0].rstrip(".")
-    facts = [
-        f"provider {provider!r}",
-        *([f"status {status}"] if httpx.codes.is_error(status) else []),
-        *_safe(error.codes[:1]),
-    ]
-    return f"{summary} ({', '.join(facts)})."
-
-
 def _violations(error: ErrorObject, provider: str) -> tuple[Violation, ...]:
     if pointer := POINTERS.get(error.param or ""):
         return (Violation(pointer=pointer, message=f"provider {provider!r} refuses it"),)
-    return tuple(Violation(pointer="", message=f"provider {provider!r} refuses {p}") for p in _safe((error.param,)))
-
-
-def _safe(words: tuple[str | None, ...]) -> list[str]:
-    """Those that are an identifier: no prose, no key, no path."""
-    return [word for word in words if word and re.fullmatch(r"[a-z][a-z_]{0,47}(\[\d+\])?(\.[a-z_]+)*", word)]
+    return tuple(
+        Violation(pointer="", message=f"provider {provider!r} refuses {p}") for p in identifiers((error.param,))
+    )

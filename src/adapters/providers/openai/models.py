@@ -1,13 +1,13 @@
 """Which models an OpenAI-compatible server has, as the configuration says: the server is not asked."""
 
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Final
 
 from attrs import evolve, frozen
 
 from ....domain.model import Modality, Model
 from ....domain.parameters import TEXT_PARAMETERS
+from ..names import fits, is_pattern, meant
 from ..pictures.sizes import ImageSizes
 from .image_kinds import KNOWN, WITH_IMAGES, ImageKind, kind_of
 
@@ -39,18 +39,18 @@ class OpenAIModels:
         if unknown := self.extra_parameters - BEYOND_OPENAI - WITH_IMAGES:
             known = sorted(BEYOND_OPENAI | WITH_IMAGES)
             raise ValueError(f"extra_parameters: {', '.join(sorted(unknown))} is not one of {known}")
-        if stray := [name for name in self.images if not _is_pattern(name) and not _fits(name, self.allowed)]:
+        if stray := [name for name in self.images if not is_pattern(name) and not fits(name, self.allowed)]:
             raise ValueError(f"image_models: {stray[0]!r} is none of its models")
 
     def listed(self) -> Mapping[str, Model]:
         """Those that have names, by their ids."""
-        models = [self.model(entry) for entry in self.allowed if not _is_pattern(entry)]
+        models = [self.model(entry) for entry in self.allowed if not is_pattern(entry)]
         return {model.id: model for model in models}
 
     def match(self, model_id: str) -> Model | None:
         """The model with that id, if it is allowed."""
-        provider, _, name = model_id.partition("/")
-        return self.model(name) if provider == self.provider and name and _fits(name, self.allowed) else None
+        name = meant(model_id, self.provider, self.allowed)
+        return self.model(name) if name else None
 
     def kind(self, name: str) -> ImageKind:
         """What a model takes that makes pictures."""
@@ -66,7 +66,7 @@ class OpenAIModels:
 
     def model(self, name: str) -> Model:
         """The model that the server calls so."""
-        kind = self.kind(name) if _fits(name, self.images) else None
+        kind = self.kind(name) if fits(name, self.images) else None
         text = (TEXT_PARAMETERS - BEYOND_OPENAI) | (self.extra_parameters & BEYOND_OPENAI)
         return Model(
             id=f"{self.provider}/{name}",
@@ -78,11 +78,3 @@ class OpenAIModels:
             parameters=kind.parameters if kind else text,
             capabilities=kind.capabilities if kind else frozenset(),
         )
-
-
-def _is_pattern(name: str) -> bool:
-    return any(character in name for character in "*?[")
-
-
-def _fits(name: str, entries: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, entry) if _is_pattern(entry) else name == entry for entry in entries)

@@ -1,13 +1,11 @@
 """Whether an OpenAI-compatible server answers as it should: its status, and the form of its answer."""
 
-from typing import Final
-
 from ....domain.errors import ProviderBadResponse
+from ..transport import failures
 from ..transport.event_stream import EventStream, EventTooLarge
+from ..transport.failures import ERROR_LIMIT_BYTES
 from ..transport.reply import Reply
 from .errors import error_object, from_object, to_error
-
-ERROR_LIMIT_BYTES: Final = 64 * 1024
 
 
 async def expect_success(reply: Reply, timeout_s: float) -> None:
@@ -16,9 +14,7 @@ async def expect_success(reply: Reply, timeout_s: float) -> None:
     Raises:
         GatewayError: what the status and the body say went wrong.
     """
-    if not reply.is_success:
-        body = await reply.excerpt(limit_bytes=ERROR_LIMIT_BYTES, timeout_s=timeout_s)
-        raise to_error(reply.status, reply.headers, body, provider=reply.provider)
+    await failures.expect_success(reply, timeout_s, to_error)
 
 
 async def expect_events(reply: Reply, timeout_s: float) -> None:
