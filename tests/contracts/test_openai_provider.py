@@ -1,10 +1,7 @@
 """The generator contract, kept by the `openai` provider: against our own stub of the API, and against llama.cpp's
 server with a real model, which is an implementation of the API that we did not write."""
 
-import secrets
-
 import pytest
-import xllamacpp
 from attrs import evolve
 
 from pluggably.domain.generation import GenerationRequest
@@ -29,21 +26,6 @@ class TestAgainstTheStub(GeneratorContract):
     @pytest.fixture
     def request_(self, generator):
         return asked_of(generator, a_request())
-
-
-@pytest.fixture(scope="module")
-def llama_server(demo_gguf):
-    """llama.cpp's own HTTP server in this process, on a free loopback port and with a random key."""
-    key = secrets.token_hex(16)
-    parameters = xllamacpp.CommonParams()
-    parameters.model.path = str(demo_gguf)
-    parameters.n_ctx, parameters.n_parallel = 2048, 4
-    parameters.hostnames, parameters.port, parameters.api_keys = ["127.0.0.1"], 0, [key]
-    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1  # more only spin while others work
-    parameters.verbosity = 0
-    server = xllamacpp.Server(parameters)
-    yield server.listening_address, key
-    del server
 
 
 class TestAgainstLlamaCpp(GeneratorContract):
