@@ -73,7 +73,9 @@ class Pace:
 
 
 class TaskService(Protocol):
-    """A service that makes meshes by tasks, in the words of its own API."""
+    """A service that makes meshes by tasks, in the words of its own API; `abandons` says whether it can end them."""
+
+    abandons: ClassVar[bool]
 
     async def submit(self, request: GenerationRequest) -> str:
         """Begin a task, and give what names it from then on; raises `GatewayError`."""
@@ -103,8 +105,7 @@ class TaskGenerator:
         """Submit a task and wait for its mesh, in the format `kind`."""
         path, step = folder_of(request) / "0", 0
         yield Started()
-        task = await self._service.submit(request)
-        status = TaskStatus()
+        task, status = await self._submitted(request), TaskStatus()
         try:
             async with aclosing(followed(lambda: self._service.look(task), self._pace, self._provider)) as looks:
                 async for status in looks:
@@ -129,6 +130,23 @@ class TaskGenerator:
     async def close(self) -> None:
         """Wait until the service has heard of what was abandoned; that is bounded."""
         await asyncio.gather(*self._farewells)
+
+    async def _submitted(self, request: GenerationRequest) -> str:
+        """Submit it; who leaves meanwhile cannot know what it is called, which is found out to abandon it.
+
+        Where that cannot be done, nothing more is sent: the next thing might be what is billed.
+        """
+        if not self._service.abandons:
+            return await self._service.submit(request)
+        submitting = asyncio.ensure_future(self._service.submit(request))
+        try:
+            return await asyncio.shield(submitting)
+        except asyncio.CancelledError:
+            self._say_farewell(self._abandon(submitting))
+            raise
+
+    async def _abandon(self, submitting: asyncio.Future[str]) -> None:
+        await self._service.abandon(await submitting)
 
     async def _fetch(self, task: str, status: TaskStatus, kind: str, path: Path) -> None:
         """Copy the mesh in; once more from a new URL, if the one that was given does not work: it may be too old."""

@@ -161,6 +161,25 @@ async def test_a_request_that_is_cancelled_amid_polling_is_over_at_once_and_its_
     assert len(stub.deleted) == 1
 
 
+async def test_a_request_that_is_cancelled_while_its_task_is_submitted_has_it_deleted(tmp_path):
+    stub, submitted, may_answer = MeshyStub(), asyncio.Event(), asyncio.Event()
+
+    async def answer(call):
+        submitted.set()
+        await may_answer.wait()
+        await stub.answer(call)
+
+    async with meshy(MeshyStub(), answer) as (provider, _):
+        waiting = asyncio.create_task(events_of(provider, asked_of(provider, tmp_path, model="meshy-7")))
+        await submitted.wait()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        may_answer.set()
+        await stub.forgotten.wait()
+    assert len(stub.deleted) == 1
+
+
 async def test_closing_the_provider_waits_until_the_service_has_heard(tmp_path):
     stub = MeshyStub(percents=(10,) * 9_999)
     async with meshy(stub) as (provider, _):

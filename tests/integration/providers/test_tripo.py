@@ -191,6 +191,24 @@ async def test_a_request_that_is_cancelled_amid_polling_is_over_at_once(tmp_path
             await waiting
 
 
+async def test_a_request_that_is_cancelled_amid_its_upload_begins_nothing(tmp_path):
+    uploading = asyncio.Event()
+
+    async def answer(call):
+        uploading.set()
+        await call.client_gone()
+
+    async with tripo(TripoStub(), answer) as (provider, server):
+        wanted = asked_of(provider, tmp_path, a_picture(tmp_path), model=MODEL)
+        waiting = asyncio.create_task(events_of(provider, wanted))
+        await uploading.wait()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await server.left.wait()
+    assert [call.path for call in server.calls] == ["/v3/files"]
+
+
 @pytest.mark.parametrize(
     ("code", "status", "error"),
     [

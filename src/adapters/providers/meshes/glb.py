@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import msgspec
+from attrs import frozen
 
 from ....domain.errors import ProviderBadResponse
 from ...disk_errors import disk_errors
 from .transforms import IDENTITY, Box, Matrix, around, from_parts, moved, times
 
 MEDIA_TYPE: Final = "model/gltf-binary"
-DESCRIPTION_LIMIT_BYTES: Final = 16 * 2**20
+DESCRIPTION_LIMIT_BYTES: Final = 4 * 2**20
+"""Decoding it holds the interpreter, 10 ms at this size; that of a mesh has some kilobytes."""
+
 MOST_NODES: Final = 100_000
 
 _JSON: Final = b"JSON"
@@ -78,6 +81,13 @@ class _Description(msgspec.Struct):
     images: list[_Resource] = []
 
 
+@frozen
+class _Extent:
+    vertices: int
+    faces: int
+    box: Box
+
+
 class _NoMeshError(ValueError):
     """Why a file is no GLB, or none that is whole."""
 
@@ -121,19 +131,34 @@ def _description(file: IO[bytes], size: int) -> bytes:
 def _facts(described: _Description) -> Mapping[str, Any]:
     if any(it.uri and not it.uri.startswith("data:") for it in (*described.buffers, *described.images)):
         raise _NoMeshError("names other files")
+    extents = [_extent(mesh, described) for mesh in described.meshes]
     vertices, faces, boxes = 0, 0, []
-    for mesh, place in _placed(described):
-        for primitive in described.meshes[mesh].primitives:
-            positions = described.accessors[_index(primitive.attributes.get("POSITION", -1))]
-            vertices += positions.count
-            faces += _triangles(primitive, described)
-            boxes.append(moved(_box(positions), place))
+    for number, place in _placed(described):
+        if extent := extents[number]:
+            vertices += extent.vertices
+            faces += extent.faces
+            boxes.append(moved(extent.box, place))
     if not (boxes and faces):
         raise _NoMeshError("has no surface")
     low, high = around(boxes)
     if not all(map(math.isfinite, (*low, *high))):
         raise _NoMeshError("has no bounds")
     return {"vertices": vertices, "faces": faces, "bounds": [list(low), list(high)]}
+
+
+def _extent(mesh: _Mesh, described: _Description) -> _Extent | None:
+    """What a mesh is, wherever it is put; each is looked at once, however often it is."""
+    if not mesh.primitives:
+        return None
+    parts = [
+        (described.accessors[_index(it.attributes.get("POSITION", -1))], _triangles(it, described))
+        for it in mesh.primitives
+    ]
+    return _Extent(
+        vertices=sum(positions.count for positions, _ in parts),
+        faces=sum(faces for _, faces in parts),
+        box=around([_box(positions) for positions, _ in parts]),
+    )
 
 
 def _placed(described: _Description) -> Iterator[tuple[int, Matrix]]:
@@ -159,7 +184,7 @@ def _roots(described: _Description) -> Sequence[int]:
 
 
 def _triangles(primitive: _Primitive, described: _Description) -> int:
-    corners = primitive.indices if primitive.indices is not None else primitive.attributes["POSITION"]
+    corners = primitive.attributes.get("POSITION", -1) if primitive.indices is None else primitive.indices
     count = described.accessors[_index(corners)].count
     if primitive.mode in (_STRIP, _FAN):
         return max(0, count - 2)

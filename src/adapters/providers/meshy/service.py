@@ -4,7 +4,7 @@ A mesh from words has two steps: a preview without a texture, whose state a late
 textured (`mode: refine`). A mesh from a picture has its texture at once. Tasks are polled.
 
 A request that is cancelled has its task deleted, and everything that belongs to it; whether Meshy stops work that has
-begun, or bills it, it does not say. A request that is cancelled while its task is being submitted leaves it there.
+begun, or bills it, it does not say.
 Forgetting a state deletes its task at Meshy; results are kept there for some days anyway.
 
 Not passed on: words beside a picture to begin with, pose, symmetry, size, PBR maps, several pictures, formats but GLB
@@ -13,12 +13,13 @@ and OBJ. An OBJ comes without the materials and textures that it names. There is
 
 from base64 import b64encode
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
 from ....domain.errors import StateTokenRefused
 from ....domain.generation import BackendState, GenerationRequest, InputFile
+from ...disk_errors import disk_errors
 from ...workspace import in_thread
 from ..media_request import picture_of
 from ..tasks import TaskGone, TaskStatus
@@ -41,6 +42,8 @@ from .wire import (
 
 class MeshyService:
     """Implements `TaskService`."""
+
+    abandons: ClassVar[bool] = True
 
     def __init__(self, api: JsonApi) -> None:
         """`api` is Meshy's."""
@@ -84,4 +87,6 @@ class MeshyService:
 
 
 def _data_url(picture: InputFile) -> str:
-    return f"data:{picture.media_type};base64,{b64encode(Path(picture.path).read_bytes()).decode()}"
+    with disk_errors():
+        content = Path(picture.path).read_bytes()
+    return f"data:{picture.media_type};base64,{b64encode(content).decode()}"

@@ -10,7 +10,7 @@ but GLB. Its GLB files may be compressed (EXT_meshopt_compression), which most v
 """
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from ....domain.artifact import PICTURES
 from ....domain.errors import StateTokenRefused
@@ -42,6 +42,8 @@ TASKS: Final = "/v3/tasks"
 
 class TripoService:
     """Implements `TaskService`."""
+
+    abandons: ClassVar[bool] = False
 
     def __init__(self, api: JsonApi) -> None:
         """`api` is Tripo's."""
