@@ -91,7 +91,8 @@ async def test_a_model_that_cannot_be_looked_at_is_listed_all_the_same():
     ],
 )
 async def test_a_server_that_does_not_answer_leaves_what_is_named(away):
-    async with ollama(OllamaStub(away=away), models=["llama3.2", "*"]) as (provider, _):
+    stub = OllamaStub(away=away)
+    async with asyncio.timeout(60), ollama(stub, models=["llama3.2", "*"], list_timeout_s=600) as (provider, _):
         assert await names(provider) == ["llama3.2"]
         assert await names(provider) == ["llama3.2"]
 

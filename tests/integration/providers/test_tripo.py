@@ -235,15 +235,23 @@ async def test_a_task_that_is_not_taken_is_asked_for_once(tmp_path, code, status
 
 
 @pytest.mark.parametrize(
-    "answer", [{"code": 0, "data": {"task_id": "../../secrets"}}, {"code": 0}, {"data": {"task_id": 5}}, {"code": "0"}]
+    "answer",
+    [
+        {"code": 0, "data": {"task_id": "../../secrets"}},
+        {"code": 9999, "data": {"task_id": "018a"}},
+        {"code": 0},
+        {"data": {"task_id": 5}},
+        {"code": "0"},
+    ],
 )
 async def test_an_answer_that_begins_no_task(tmp_path, answer):
     async def begin(call):
         await give(call, answer)
 
-    async with tripo(TripoStub(), begin) as (provider, _):
+    async with tripo(TripoStub(), begin) as (provider, server):
         raised = await error_of(provider, asked_of(provider, tmp_path, model=MODEL))
     assert type(raised) is errors.ProviderBadResponse
+    assert len(server.calls) == 1
 
 
 async def test_an_upload_that_is_refused_begins_nothing(tmp_path):

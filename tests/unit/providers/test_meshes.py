@@ -1,8 +1,10 @@
 """What is found out about meshes: compared with trimesh, which also makes them."""
 
+import io
 import struct
 
 import pytest
+import trimesh
 from trimesh.transformations import rotation_matrix, scale_matrix, translation_matrix
 
 from pluggably.adapters.memory.media import glb as tetrahedron
@@ -60,6 +62,23 @@ def test_a_place_in_parts_means_the_same_as_a_matrix(found):
 
     bounds = found(redescribed(GLB, in_parts)).facts["bounds"]
     assert bounds == near([[8, -2, -3], [12, 2, 3]])
+
+
+def test_a_node_is_where_those_above_it_put_it(found):
+    def nested(described):
+        number, node = next((number, it) for number, it in enumerate(described["nodes"]) if "mesh" in it)
+        node.pop("matrix", None)
+        node["translation"] = [10, 0, 0]
+        described["nodes"].append({"children": [number], "scale": [2, 2, 2], "rotation": [0, 0, 1, 0]})
+        described["scenes"] = [{"nodes": [len(described["nodes"]) - 1]}]
+        described["nodes"] = [
+            {key: it for key, it in node.items() if key != "children" or node is described["nodes"][-1]}
+            for node in described["nodes"]
+        ]
+
+    content = redescribed(GLB, nested)
+    assert found(content).facts["bounds"] == near(trimesh.load(io.BytesIO(content), file_type="glb").bounds)
+    assert found(content).facts["bounds"] == near([[-22, -4, -6], [-18, 4, 6]])
 
 
 def test_quantized_positions_are_measured_as_what_they_stand_for(found):
