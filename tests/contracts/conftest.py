@@ -1,13 +1,14 @@
-"""Servers that we did not write, for the contracts of the providers that speak their API."""
+"""What several contracts are run against."""
 
 import secrets
+from collections.abc import Iterator
 
 import pytest
 import xllamacpp
 
 
 @pytest.fixture(scope="module")
-def llama_server(demo_gguf):
+def llama_server(demo_gguf) -> Iterator[tuple[str, str]]:
     """llama.cpp's own HTTP server in this process, on a free loopback port and with a random key."""
     key = secrets.token_hex(16)
     parameters = xllamacpp.CommonParams()

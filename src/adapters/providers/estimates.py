@@ -1,7 +1,4 @@
-"""Tokens where nobody counts them: one for every four bytes of UTF-8, rounded up.
-
-That is about right for English, and not far off elsewhere. Pictures are left out.
-"""
+"""How many tokens a generation took, where its provider counted none."""
 
 from ...domain.generation import (
     ArtifactPart,
@@ -15,8 +12,8 @@ from ...domain.generation import (
 )
 
 
-def estimated(request: GenerationRequest, output: tuple[Part, ...] = ()) -> Usage:
-    """What a request and its output take."""
+def estimated(request: GenerationRequest, output: tuple[Part, ...]) -> Usage:
+    """A token for every four bytes of UTF-8, rounded up: about right for English, and not far off elsewhere."""
     asked = sum(_size(part) for message in request.messages for part in message.parts)
     return Usage(
         input_tokens=-(-asked // 4),

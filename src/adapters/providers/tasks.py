@@ -121,7 +121,7 @@ class TaskGenerator:
         yield Completed(
             output=(),
             finish_reason=FinishReason.STOP,
-            usage=estimated(request),
+            usage=estimated(request, ()),
             seed=request.parameters.seed,
             state=self._service.state(task, request),
             files=(file,),

@@ -18,7 +18,7 @@ from ..estimates import estimated
 from ..media_request import folder_of, words_of
 from ..openai.errors import to_error
 from ..pictures.files import PICTURE_LIMIT_BYTES, picture_in
-from ..transport.failures import expect_success
+from ..transport.statuses import expect_success
 from ..transport.upstream import Upstream
 
 PARAMETERS: Final[Mapping[str, str]] = {
@@ -65,7 +65,7 @@ class HuggingFaceImages:
         yield Completed(
             output=(),
             finish_reason=FinishReason.STOP,
-            usage=estimated(request),
+            usage=estimated(request, ()),
             seed=request.parameters.seed,
             files=(await in_thread(picture_in, path, None, reply.provider),),
         )

@@ -14,7 +14,8 @@ from ....domain.errors import StateTokenRefused
 from ....domain.generation import BackendState, GenerationEvent, GenerationRequest
 from ....domain.model import Modality, Model
 from ....domain.parameters import TEXT_PARAMETERS
-from ..names import NamedModels, fits
+from ..model_names import fits
+from ..named_models import NamedModels
 from ..openai.chat import OpenAIChat
 from ..openai.models import BEYOND_OPENAI
 from ..transport.upstream import Limits, Upstream

@@ -8,7 +8,7 @@ from ....application.artifact_ports import Egress
 from ....domain.generation import BackendState, GenerationEvent, GenerationRequest
 from ....domain.model import Modality, Model
 from ..meshes.files import MESH_LIMIT_BYTES
-from ..names import NamedModels
+from ..named_models import NamedModels
 from ..result_urls import ResultUrls
 from ..tasks import Pace, TaskGenerator, TaskGone
 from ..transport.json_api import JsonApi

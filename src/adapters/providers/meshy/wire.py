@@ -23,7 +23,8 @@ from ....domain.generation import BackendState, GenerationRequest, InputFile
 from ....domain.parameters import Model3DParameters
 from ..media_request import words_of
 from ..tasks import TaskGone, TaskStatus
-from ..transport.failures import by_status, described, retry_after_s
+from ..transport.failures import retry_after_s, told
+from ..transport.statuses import by_status
 
 FROM_TEXT, FROM_IMAGE = "text-to-3d", "image-to-3d"
 PATHS: Final[Mapping[str, str]] = {FROM_TEXT: "/openapi/v2/text-to-3d", FROM_IMAGE: "/openapi/v1/image-to-3d"}
@@ -199,17 +200,17 @@ def _failure(task: WireTask, provider: str) -> GatewayError:
     """What a task failed with. Its words are for people; of those, only what they say of the content counts."""
     words = ((task.task_error and task.task_error.message) or "").lower()
     if any(word in words for word in ("moderation", "nsfw", "harmful", "inappropriate", "policy")):
-        return ContentPolicyViolation(detail=described(ContentPolicyViolation, provider=provider, status=200))
+        return ContentPolicyViolation(detail=told(ContentPolicyViolation, provider=provider, status=200))
     if task.status in ("EXPIRED", "CANCELED"):
         kind: type[GatewayError] = ProviderUnavailable
     else:
         kind = ProviderError if task.status == "FAILED" else ProviderBadResponse
-    return kind(detail=described(kind, provider=provider, status=200, codes=[f"task_{task.status.lower()}"]))
+    return kind(detail=told(kind, provider=provider, status=200, code=f"task_{task.status.lower()}"))
 
 
 def to_error(status: int, headers: Mapping[str, str], body: bytes, *, provider: str) -> GatewayError:  # noqa: ARG001
     """The error for an answer that is not 2xx; Meshy's bodies have prose only."""
     kind = TaskGone if status == httpx.codes.NOT_FOUND else by_status(status)
-    failure = kind(detail=described(kind, provider=provider, status=status))
+    failure = kind(detail=told(kind, provider=provider, status=status))
     failure.retry_after_s = retry_after_s(headers)
     return failure

@@ -4,10 +4,10 @@ from collections.abc import AsyncGenerator
 
 from ....domain.errors import ProviderBadResponse, ProviderTimeout, StreamInterrupted
 from ....domain.generation import GenerationEvent, GenerationRequest, Started
-from ..transport.failures import expect_success
 from ..transport.json_api import ANSWER_LIMIT_BYTES
 from ..transport.lines import Lines, LineTooLong
 from ..transport.reply import Reply
+from ..transport.statuses import expect_success
 from ..transport.upstream import Upstream
 from .wire import Answer, to_error, to_wire
 

@@ -14,7 +14,7 @@ import msgspec
 from ....domain.crossing import SEES_PICTURES
 from ....domain.errors import GatewayError
 from ....domain.model import Modality, Model, ModelStatus
-from ..names import fits, is_pattern, meant
+from ..model_names import allowed_name, fits, listed
 from ..transport.json_api import JsonApi
 from .wire import PARAMETERS
 
@@ -76,14 +76,14 @@ class OllamaModels:
     async def models(self) -> Sequence[Model]:
         """What is known now, by name."""
         await self._ask_if_due()
-        named = {entry for entry in self._allowed if not is_pattern(entry)}
+        named = set(listed(self._allowed))
         known = {_tagged(name) for name in named}
         found = {name for name in self._found if name not in known and fits(name, self._allowed)}
         return [self._model(name) for name in sorted(named | found)]
 
     def match(self, model_id: str) -> Model | None:
         """The model with that id, if it is allowed."""
-        name = meant(model_id, self._provider, self._allowed)
+        name = allowed_name(model_id, self._provider, self._allowed)
         return self._model(name) if name else None
 
     async def close(self) -> None:

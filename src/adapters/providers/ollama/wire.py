@@ -25,7 +25,8 @@ from ....domain.generation import (
 )
 from ....domain.parameters import TEXT_PARAMETERS, TextParameters
 from ..estimates import estimated
-from ..transport.failures import by_status, described, retry_after_s
+from ..transport.failures import retry_after_s, told
+from ..transport.statuses import by_status
 
 PARAMETERS: Final = TEXT_PARAMETERS - {"tool_choice"}
 """Everything but the choice of a tool, which Ollama leaves to the model."""
@@ -257,4 +258,4 @@ def from_words(words: str, *, provider: str, status: int = 200) -> GatewayError:
         kind = errors.ContextLengthExceeded
     elif status == 503:  # noqa: PLR2004 - its queue is full
         kind = errors.ProviderOverloaded
-    return kind(detail=described(kind, provider=provider, status=status))
+    return kind(detail=told(kind, provider=provider, status=status))

@@ -7,17 +7,12 @@ no tokens they are estimated, pictures left out.
 """
 
 from collections.abc import AsyncGenerator, Mapping
-from typing import Final
 
-from ....domain.errors import ProviderTimeout, StreamInterrupted
-from ....domain.generation import GenerationEvent, GenerationRequest, Started
-from ..transport.event_stream import EventStream
-from ..transport.reply import Reply
+from ....domain.generation import GenerationEvent, GenerationRequest
+from ..transport.exchange import Exchange
 from ..transport.upstream import Upstream
 from .chat_wire import StreamedAnswer, from_wire, to_wire
-from .replies import expect_events, expect_success, fed
-
-ANSWER_LIMIT_BYTES: Final = 32 * 1024 * 1024
+from .errors import ERRORS
 
 
 class OpenAIChat:
@@ -25,45 +20,12 @@ class OpenAIChat:
 
     def __init__(self, upstream: Upstream, names: Mapping[str, str]) -> None:
         """`names` are what this server calls parameters that have other names here."""
-        self._upstream, self._limits, self._names = upstream, upstream.limits, names
+        self._exchange, self._names = Exchange(upstream, ERRORS), names
         self._url = upstream.at("/chat/completions")
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """Ask the server; a request that does not stream is answered whole, which costs both sides less."""
-        return self._streamed(request) if request.stream else self._whole(request)
-
-    async def _whole(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
-        yield Started()  # the server does not say when it takes a request out of its queue
-        reply = await self._upstream.post(self._url, to_wire(request, self._names))
-        try:
-            await expect_success(reply, self._limits.idle_s)
-            body = await reply.whole(limit_bytes=ANSWER_LIMIT_BYTES, timeout_s=self._limits.first_byte_s)
-        finally:
-            await reply.close()
-        yield from_wire(body, request)
-
-    async def _streamed(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
-        yield Started()
-        reply = await self._upstream.post(self._url, to_wire(request, self._names))
-        try:
-            await expect_success(reply, self._limits.idle_s)
-            await expect_events(reply, self._limits.idle_s)
-            answer, events = StreamedAnswer(request), EventStream()
-            while not answer.done and (piece := await self._piece(reply, answer)):
-                for payload in fed(events, piece, reply.provider):
-                    for delta in answer.take(payload):
-                        yield delta
-            result = answer.completed()
-            await reply.settle()
-        finally:
-            await reply.close()
-        yield result
-
-    async def _piece(self, reply: Reply, answer: StreamedAnswer) -> bytes:
-        """The next read. Silence before any output is a timeout; after it, the stream is interrupted."""
-        if not answer.begun:
-            return await reply.piece(self._limits.first_byte_s)
-        try:
-            return await reply.piece(self._limits.idle_s)
-        except ProviderTimeout as exc:
-            raise StreamInterrupted(detail=str(exc)) from exc
+        body = to_wire(request, self._names)
+        if request.stream:
+            return self._exchange.streamed(self._url, body, StreamedAnswer(request))
+        return self._exchange.whole(self._url, body, lambda answer: from_wire(answer, request))

@@ -13,7 +13,9 @@ import msgspec
 from ....domain import errors
 from ....domain.errors import GatewayError, Violation
 from ....domain.parameters import IMAGE_PARAMETERS, TEXT_PARAMETERS
-from ..transport.failures import by_status, described, identifiers, retry_after_s
+from ..transport.exchange import ErrorTable
+from ..transport.failures import identifiers, retry_after_s, told
+from ..transport.statuses import by_status
 
 BY_CODE: Final[Mapping[str, type[GatewayError]]] = {
     "context_length_exceeded": errors.ContextLengthExceeded,
@@ -98,7 +100,7 @@ def from_object(
     if not httpx.codes.is_error(status) and str(error.code).isdigit():
         status = int(str(error.code))
     kind = next((BY_CODE[code] for code in error.codes if code in BY_CODE), by_status(status, otherwise))
-    detail = described(kind, provider=provider, status=status, codes=error.codes[:1])
+    detail = told(kind, provider=provider, status=status, code=next(iter(error.codes), None))
     if kind is errors.InvalidRequest:
         return errors.InvalidRequest(detail=detail, violations=_violations(error, provider))
     return kind(detail=detail)
@@ -110,3 +112,15 @@ def _violations(error: ErrorObject, provider: str) -> tuple[Violation, ...]:
     return tuple(
         Violation(pointer="", message=f"provider {provider!r} refuses {p}") for p in identifiers((error.param,))
     )
+
+
+def _of_status(status: int, headers: Mapping[str, str], body: bytes, provider: str) -> GatewayError:
+    return to_error(status, headers, body, provider=provider)
+
+
+def _of_body(body: bytes, provider: str) -> GatewayError | None:
+    error = error_object(body)
+    return from_object(error, provider=provider) if error else None
+
+
+ERRORS: Final = ErrorTable(of_status=_of_status, of_body=_of_body)

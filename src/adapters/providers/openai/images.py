@@ -33,9 +33,11 @@ from ..media_request import folder_of, prompt_of
 from ..pictures.files import BASE64_LIMIT_BYTES, picture_in
 from ..result_urls import ResultUrls
 from ..transport.event_stream import EventStream
+from ..transport.exchange import expect_events, expect_success, fed
 from ..transport.form import Form, FormFile
 from ..transport.reply import Reply
 from ..transport.upstream import Upstream
+from .errors import ERRORS
 from .image_kinds import ImageKind
 from .images_wire import (
     STEPS,
@@ -48,7 +50,6 @@ from .images_wire import (
 )
 from .masks import make_transparent
 from .pictures import StreamedPictures, unpacked
-from .replies import expect_events, expect_success, fed
 
 _BESIDES_BYTES: Final = 2**20
 """What an answer may have besides its pictures."""
@@ -85,7 +86,7 @@ class OpenAIImages:
         yield Started()
         reply, body = await self._post(request, folder), folder / "answer"
         try:
-            await expect_success(reply, self._limits.idle_s)
+            await expect_success(reply, ERRORS, self._limits.idle_s)
             limit_bytes = count_of(request) * BASE64_LIMIT_BYTES + _BESIDES_BYTES
             await reply.save(body, limit_bytes=limit_bytes, timeout_s=self._limits.first_byte_s)
         finally:
@@ -103,8 +104,8 @@ class OpenAIImages:
         yield Started()
         reply = await self._post(request, folder)
         try:
-            await expect_success(reply, self._limits.idle_s)
-            await expect_events(reply, self._limits.idle_s)
+            await expect_success(reply, ERRORS, self._limits.idle_s)
+            await expect_events(reply, ERRORS, self._limits.idle_s)
             pictures, events = StreamedPictures(request, folder), EventStream(BASE64_LIMIT_BYTES + _BESIDES_BYTES)
             while not pictures.done and (piece := await reply.piece(self._limits.first_byte_s)):
                 for payload in fed(events, piece, reply.provider):

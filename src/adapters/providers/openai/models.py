@@ -7,7 +7,7 @@ from attrs import evolve, frozen
 
 from ....domain.model import Modality, Model
 from ....domain.parameters import TEXT_PARAMETERS
-from ..names import fits, is_pattern, meant
+from ..model_names import allowed_name, fits, is_pattern, listed
 from ..pictures.sizes import ImageSizes
 from .image_kinds import KNOWN, WITH_IMAGES, ImageKind, kind_of
 
@@ -44,12 +44,12 @@ class OpenAIModels:
 
     def listed(self) -> Mapping[str, Model]:
         """Those that have names, by their ids."""
-        models = [self.model(entry) for entry in self.allowed if not is_pattern(entry)]
+        models = [self.model(name) for name in listed(self.allowed)]
         return {model.id: model for model in models}
 
     def match(self, model_id: str) -> Model | None:
         """The model with that id, if it is allowed."""
-        name = meant(model_id, self.provider, self.allowed)
+        name = allowed_name(model_id, self.provider, self.allowed)
         return self.model(name) if name else None
 
     def kind(self, name: str) -> ImageKind:

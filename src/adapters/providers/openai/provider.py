@@ -1,6 +1,6 @@
 """Any server that speaks OpenAI's API: text by its chat completions, pictures by its images.
 
-`openai_chat.py` and `openai_images.py` say what they speak, in which version, and what they cannot do.
+`chat.py` and `images.py` say what they speak, in which version, and what they cannot do.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence

@@ -29,10 +29,11 @@ from ...workspace import in_thread
 from ..estimates import estimated
 from ..media_request import folder_of, picture_of
 from ..meshes.files import MESH_LIMIT_BYTES, mesh_in
-from ..names import NamedModels, fits
+from ..model_names import fits
+from ..named_models import NamedModels
 from ..pictures.files import PICTURE_LIMIT_BYTES, picture_in
-from ..transport.failures import expect_success
 from ..transport.form import Form, FormFile
+from ..transport.statuses import expect_success
 from ..transport.upstream import Limits, Upstream
 from .kinds import KINDS
 from .wire import expect_unfiltered, mesh_fields, picture_fields, seed_of, to_error
@@ -115,7 +116,7 @@ class StabilityProvider:
         yield Completed(
             output=(),
             finish_reason=FinishReason.STOP,
-            usage=estimated(request),
+            usage=estimated(request, ()),
             seed=seed_of(reply.headers, request.parameters.seed),
             files=(await in_thread(_judged, request, path),),
         )

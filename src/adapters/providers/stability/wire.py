@@ -11,7 +11,8 @@ from ....domain.errors import ContentPolicyViolation, GatewayError, InvalidReque
 from ....domain.generation import GenerationRequest
 from ....domain.parameters import ImageParameters, Model3DParameters
 from ..media_request import picture_of, words_of
-from ..transport.failures import by_status, described, retry_after_s
+from ..transport.failures import retry_after_s, told
+from ..transport.statuses import by_status
 from .kinds import RATIOS, SIZES, StabilityKind
 
 STRENGTH: Final = 0.8
@@ -115,7 +116,7 @@ def expect_unfiltered(headers: Mapping[str, str], provider: str) -> None:
         ContentPolicyViolation: it is blurred.
     """
     if headers.get("finish-reason", "").upper() == FILTERED:
-        detail = described(ContentPolicyViolation, provider=provider, status=200, codes=["content_filtered"])
+        detail = told(ContentPolicyViolation, provider=provider, status=200, code="content_filtered")
         raise ContentPolicyViolation(detail=detail)
 
 
@@ -137,7 +138,7 @@ def to_error(status: int, headers: Mapping[str, str], body: bytes, *, provider: 
     except (msgspec.DecodeError, UnicodeDecodeError):
         error = _ErrorBody()
     kind = BY_NAME.get(error.name or "") or by_status(status)
-    detail = described(kind, provider=provider, status=status, codes=[error.name])
+    detail = told(kind, provider=provider, status=status, code=error.name)
     failure = kind(detail=detail) if kind is not InvalidRequest else _invalid(detail, error, provider)
     failure.retry_after_s = retry_after_s(headers)
     return failure

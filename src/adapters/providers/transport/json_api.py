@@ -7,9 +7,9 @@ import msgspec
 from attrs import frozen
 
 from ....domain.errors import ProviderBadResponse
-from .failures import ToError, expect_success
 from .form import Form
 from .reply import Reply
+from .statuses import ToError, expect_success
 from .upstream import Upstream
 
 ANSWER_LIMIT_BYTES: Final = 4 * 1024 * 1024

@@ -8,7 +8,7 @@ from ....domain.errors import GatewayError
 from ....domain.generation import BackendState, GenerationEvent, GenerationRequest
 from ....domain.model import Modality, Model
 from ..meshes.files import MESH_LIMIT_BYTES
-from ..names import NamedModels
+from ..named_models import NamedModels
 from ..result_urls import ResultUrls
 from ..tasks import Pace, TaskGenerator
 from ..transport.json_api import JsonApi

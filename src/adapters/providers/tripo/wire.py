@@ -15,7 +15,8 @@ from ....domain.generation import BackendState, GenerationRequest
 from ....domain.parameters import Model3DParameters
 from ..media_request import prompt_of, words_of
 from ..tasks import TaskGone, TaskStatus
-from ..transport.failures import by_status, described, retry_after_s
+from ..transport.failures import retry_after_s, told
+from ..transport.statuses import by_status
 
 STATE_KIND: Final = "tripo.task"
 LONGEST_PROMPT: Final = 1024
@@ -226,8 +227,8 @@ def to_error(status: int, headers: Mapping[str, str], body: bytes, *, provider: 
 def from_code(code: int, provider: str, status: int = 200) -> GatewayError:
     """The error for a code, or for the status if nothing is known of the code."""
     kind = BY_CODE.get(code) or by_status(status)
-    return kind(detail=described(kind, provider=provider, status=status))
+    return kind(detail=told(kind, provider=provider, status=status))
 
 
 def _failure(kind: type[GatewayError], provider: str, code: str) -> GatewayError:
-    return kind(detail=described(kind, provider=provider, status=200, codes=[code]))
+    return kind(detail=told(kind, provider=provider, status=200, code=code))

@@ -1,0 +1,144 @@
+"""A question to a provider and its answer in text: whole, or as a stream of events. What they say is the vendor's own.
+
+Silence before any output is a timeout; after it, the stream is interrupted.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+import httpx
+from attrs import frozen
+
+from ....domain.errors import GatewayError, ProviderBadResponse, ProviderTimeout, StreamInterrupted
+from ....domain.generation import Completed, GenerationEvent, Started, TextDelta, ToolCallDelta
+from .event_stream import EventStream, EventTooLarge
+from .reply import Reply
+from .upstream import Upstream
+
+ANSWER_LIMIT_BYTES: Final = 32 * 1024 * 1024
+ERROR_LIMIT_BYTES: Final = 64 * 1024
+
+
+class StreamedAnswer(Protocol):
+    """An answer that comes in events: give it the data of each.
+
+    `begun`: there is output. `done`: all has been said.
+    """
+
+    @property
+    def begun(self) -> bool: ...  # noqa: D102
+
+    @property
+    def done(self) -> bool: ...  # noqa: D102
+
+    def take(self, payload: bytes) -> Sequence[TextDelta | ToolCallDelta]:
+        """What one event adds.
+
+        Raises:
+            GatewayError: it is an error, or no event of this vendor's.
+        """
+        ...
+
+    def completed(self) -> Completed:
+        """The whole, after the last event.
+
+        Raises:
+            StreamInterrupted: no event said that the output is whole.
+        """
+        ...
+
+
+@frozen(kw_only=True)
+class ErrorTable:
+    """A vendor's errors as ours: for an answer that is not 2xx, and for a body of a 2xx that is an error after all."""
+
+    of_status: Callable[[int, Mapping[str, str], bytes, str], GatewayError]
+    of_body: Callable[[bytes, str], GatewayError | None]
+
+
+@frozen
+class Exchange:
+    """The way to ask one server."""
+
+    upstream: Upstream
+    errors: ErrorTable
+
+    async def whole(
+        self, url: httpx.URL, body: bytes, read: Callable[[bytes], Completed]
+    ) -> AsyncGenerator[GenerationEvent, None]:
+        """Ask for an answer in one piece, which `read` understands."""
+        yield Started()  # no server says when it takes a request out of its queue
+        limits = self.upstream.limits
+        reply = await self.upstream.post(url, body)
+        try:
+            await expect_success(reply, self.errors, limits.idle_s)
+            answer = await reply.whole(limit_bytes=ANSWER_LIMIT_BYTES, timeout_s=limits.first_byte_s)
+        finally:
+            await reply.close()
+        yield read(answer)
+
+    async def streamed(
+        self, url: httpx.URL, body: bytes, answer: StreamedAnswer
+    ) -> AsyncGenerator[GenerationEvent, None]:
+        """Ask for an answer in events."""
+        yield Started()
+        idle_s = self.upstream.limits.idle_s
+        reply = await self.upstream.post(url, body)
+        try:
+            await expect_success(reply, self.errors, idle_s)
+            await expect_events(reply, self.errors, idle_s)
+            events = EventStream()
+            while not answer.done and (piece := await self._piece(reply, begun=answer.begun)):
+                for payload in fed(events, piece, reply.provider):
+                    for delta in answer.take(payload):
+                        yield delta
+            result = answer.completed()
+            await reply.settle()
+        finally:
+            await reply.close()
+        yield result
+
+    async def _piece(self, reply: Reply, *, begun: bool) -> bytes:
+        if not begun:
+            return await reply.piece(self.upstream.limits.first_byte_s)
+        try:
+            return await reply.piece(self.upstream.limits.idle_s)
+        except ProviderTimeout as exc:
+            raise StreamInterrupted(detail=str(exc)) from exc
+
+
+async def expect_success(reply: Reply, errors: ErrorTable, timeout_s: float) -> None:
+    """Go on only if the status is a good one.
+
+    Raises:
+        GatewayError: what the status and the body say went wrong.
+    """
+    if not reply.is_success:
+        body = await reply.excerpt(limit_bytes=ERROR_LIMIT_BYTES, timeout_s=timeout_s)
+        raise errors.of_status(reply.status, reply.headers, body, reply.provider)
+
+
+async def expect_events(reply: Reply, errors: ErrorTable, timeout_s: float) -> None:
+    """Go on only if the body is a stream of events.
+
+    Raises:
+        GatewayError: it is an error object.
+        ProviderBadResponse: it is something else.
+    """
+    if not reply.headers.get("content-type", "").startswith("text/event-stream"):
+        body = await reply.excerpt(limit_bytes=ERROR_LIMIT_BYTES, timeout_s=timeout_s)
+        if error := errors.of_body(body, reply.provider):
+            raise error
+        raise ProviderBadResponse(detail=f"Provider {reply.provider!r} did not answer with a stream of events.")
+
+
+def fed(events: EventStream, piece: bytes, provider: str) -> list[bytes]:
+    """The data of the events that a piece of the body completes.
+
+    Raises:
+        ProviderBadResponse: one is too large.
+    """
+    try:
+        return events.feed(piece)
+    except EventTooLarge as exc:
+        raise ProviderBadResponse(detail=f"Provider {provider!r} sent an event without an end.") from exc
