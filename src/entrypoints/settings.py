@@ -198,9 +198,7 @@ class ProviderSettings:
         tuple[str, ...], Field("Its models by name, or by pattern with `*`.", examples=(["gpt-4o", "gpt-5*"],))
     ]
     base_url: Annotated[str, Field("Where its API begins.", examples=("https://api.example.com/v1",))]
-    kind: Annotated[
-        str, Field("What it speaks: `openai` or another kind of docs/providers.md, `module:Class`, or an entry point.")
-    ] = "openai"
+    kind: Annotated[str, Field("What it speaks: `openai`, `module:Class`, or the name of an entry point.")] = "openai"
     api_key_env: Annotated[
         str | None, Field("Name of the environment variable that holds the key; the key itself never stands here.")
     ] = None
