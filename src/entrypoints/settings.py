@@ -146,7 +146,7 @@ class ProviderSettings:
     ]
     base_url: Annotated[str, Field("Where its API begins.", examples=("https://api.example.com/v1",))]
     kind: Annotated[
-        str, Field("What it speaks: `openai`, `anthropic`, `gemini`, `module:Class`, or an entry point's name.")
+        str, Field("What it speaks: `openai` or another kind of docs/providers.md, `module:Class`, or an entry point.")
     ] = "openai"
     api_key_env: Annotated[
         str | None, Field("Name of the environment variable that holds the key; the key itself never stands here.")

@@ -96,6 +96,24 @@ def test_a_provider_of_a_known_kind_is_built(container):
     assert isinstance(container(PROVIDER).remotes()["echo"], OpenAIProvider)
 
 
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [
+        ("huggingface", "openai/gpt-oss-120b:fastest"),
+        ("meshy", "meshy-7"),
+        ("ollama", "llama3.2"),
+        ("openai", "gpt-5"),
+        ("stability", "core"),
+        ("tripo", "v3.1-20260211"),
+    ],
+)
+async def test_every_kind_of_provider_is_built_and_answers_for_its_models(container, kind, model):
+    provider = container(f'{PROVIDER}kind = "{kind}"\n'.replace('["a"]', f'["{model}"]')).remotes()["echo"]
+    assert provider.match(f"echo/{model}").upstream == model
+    assert provider.match("echo/nothing") is None
+    await provider.close()
+
+
 def test_a_provider_from_outside_is_built_with_its_options(container):
     text = f'{PROVIDER}kind = "{__name__}:EchoProvider"\noptions = {{ shout = true }}\n'
     provider = container(text).remotes()["echo"]

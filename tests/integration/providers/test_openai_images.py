@@ -1,7 +1,6 @@
 """What the `openai` provider asks a server of pictures for, and what it makes of the answer."""
 
 import io
-from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from pluggably.domain.errors import InvalidRequest
 from pluggably.domain.generation import Completed, InputFile, Progress, TextDelta, TextPart, Usage
 
 from ...pictures import encoded
+from .forms import parts_of
 from .image_answers import PNG, USAGE, answering, asked_of, base64, completed, drawing, inside, naming, partial, whole
 from .openai_server import end, openai_server, streaming
 
@@ -63,16 +63,6 @@ def shown(tmp_path):
         return InputFile(path=str(path), media_type=f"image/{kind.lower()}", **facts)
 
     return shown
-
-
-def parts_of(call) -> list[tuple[str, str | None, str, bytes]]:
-    """Field, file name, media type and content of each part of a form, as the standard library reads it."""
-    head = call.head.partition("\r\n")[2].encode()
-    return [
-        (part.get_param("name", header="content-disposition"), part.get_filename(), part.get_content_type(), content)
-        for part in message_from_bytes(head + call.content).get_payload()
-        if (content := part.get_payload(decode=True)) is not None
-    ]
 
 
 # ── Asking ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from ....domain.artifact import PICTURES
-from ....domain.errors import GatewayError, InvalidRequest
+from ....domain.errors import InvalidRequest
 from ....domain.generation import (
     Completed,
     FinishReason,
@@ -29,8 +29,9 @@ from ....domain.generation import (
 )
 from ....domain.parameters import ImageParameters
 from ...workspace import in_thread
+from ..media_request import folder_of, prompt_of
 from ..pictures.files import BASE64_LIMIT_BYTES, picture_in
-from ..pictures.urls import PictureUrls
+from ..result_urls import ResultUrls
 from ..transport.event_stream import EventStream
 from ..transport.exchange import expect_events, expect_success, fed
 from ..transport.form import Form, FormFile
@@ -45,7 +46,6 @@ from .images_wire import (
     counted,
     form_values,
     previews_of,
-    prompt_of,
     to_fields,
 )
 from .masks import make_transparent
@@ -61,7 +61,7 @@ class OpenAIImages:
     def __init__(
         self,
         upstream: Upstream,
-        urls: PictureUrls,
+        urls: ResultUrls,
         kind: Callable[[str], ImageKind],
         names: Mapping[str, str],
     ) -> None:
@@ -82,7 +82,7 @@ class OpenAIImages:
         return self._streamed(request) if previews_of(request) else self._whole(request)
 
     async def _whole(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
-        folder = _folder(request)
+        folder = folder_of(request)
         yield Started()
         reply, body = await self._post(request, folder), folder / "answer"
         try:
@@ -100,7 +100,7 @@ class OpenAIImages:
         yield result
 
     async def _streamed(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
-        folder = _folder(request)
+        folder = folder_of(request)
         yield Started()
         reply = await self._post(request, folder)
         try:
@@ -171,9 +171,3 @@ def form_files(files: Sequence[InputFile], kind: ImageKind) -> list[FormFile]:
         )
         for number, file in enumerate(pictures)
     ]
-
-
-def _folder(request: GenerationRequest) -> Path:
-    if request.workspace is None:
-        raise GatewayError(detail=f"A request for {request.modality} has no workspace.")
-    return Path(request.workspace)

@@ -11,6 +11,7 @@ import msgspec
 from ....domain.errors import GatewayError, InvalidRequest, ProviderBadResponse, ProviderError
 from ....domain.generation import GenerationRequest, Usage
 from ....domain.parameters import ImageParameters, given
+from ..media_request import prompt_of
 from .errors import ErrorObject, from_object
 from .image_kinds import SIZE, ImageKind
 
@@ -62,11 +63,6 @@ def previews_of(request: GenerationRequest) -> int:
 def form_values(fields: Mapping[str, Any]) -> dict[str, str]:
     """The fields as a form has them."""
     return {name: it if isinstance(it, str) else msgspec.json.encode(it).decode() for name, it in fields.items()}
-
-
-def prompt_of(request: GenerationRequest) -> str:
-    """What to show, in words."""
-    return request.messages[-1].text if request.messages else ""
 
 
 def count_of(request: GenerationRequest) -> int:

@@ -14,6 +14,7 @@ from ....domain.errors import StreamInterrupted
 from ....domain.generation import GenerationRequest, Progress
 from ....domain.parameters import ImageParameters
 from ...disk_errors import disk_errors
+from ..media_request import prompt_of
 from ..pictures.files import decoded_png, write_base64
 from .chat_wire import DONE
 from .images_wire import (
@@ -24,7 +25,6 @@ from .images_wire import (
     WireUsage,
     count_of,
     not_pictures,
-    prompt_of,
     read_answer,
     read_event,
 )

@@ -10,8 +10,9 @@ from ....application.artifact_ports import Egress
 from ....domain.errors import StateTokenRefused
 from ....domain.generation import BackendState, GenerationEvent, GenerationRequest
 from ....domain.model import Modality, Model
+from ..pictures.files import PICTURE_LIMIT_BYTES
 from ..pictures.sizes import named_sizes
-from ..pictures.urls import PictureUrls
+from ..result_urls import ResultUrls
 from ..transport.exchange import expect_success
 from ..transport.upstream import Limits, Upstream
 from .chat import OpenAIChat
@@ -89,7 +90,7 @@ class OpenAIProvider:
         )
         renamed = {it: theirs for it, theirs in extra.items() if it != theirs}
         self._chat = OpenAIChat(self._upstream, {it: renamed[it] for it in BEYOND_OPENAI & renamed.keys()})
-        urls = PictureUrls(self._upstream, egress)
+        urls = ResultUrls(upstream=self._upstream, egress=egress, what="a picture", limit_bytes=PICTURE_LIMIT_BYTES)
         self._images = OpenAIImages(self._upstream, urls, self._models.kind, {**WIRE_NAMES, **renamed})
 
     async def models(self) -> Sequence[Model]:

@@ -84,6 +84,14 @@ class Upstream:
         """
         return await self._answer("GET", url, b"")
 
+    async def delete(self, url: httpx.URL) -> Reply:
+        """Have what a URL of this server names deleted.
+
+        Raises:
+            ProviderUnreachable, ProviderTimeout, ProviderBadResponse: as `post`.
+        """
+        return await self._answer("DELETE", url, b"")
+
     async def close(self) -> None:
         """Close every connection."""
         self._deadlines.close()

@@ -1,0 +1,1 @@
+"""Meshes in the answers of providers."""

@@ -1,0 +1,1 @@
+"""Meshy's 3D tasks."""

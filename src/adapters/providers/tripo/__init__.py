@@ -1,0 +1,1 @@
+"""Tripo's 3D tasks."""
