@@ -15,6 +15,7 @@ from ....domain.errors import GatewayError, Violation
 from ....domain.parameters import IMAGE_PARAMETERS, TEXT_PARAMETERS
 from ..transport.exchange import ErrorTable
 from ..transport.failures import identifiers, retry_after_s, told
+from ..transport.statuses import by_status
 
 BY_CODE: Final[Mapping[str, type[GatewayError]]] = {
     "context_length_exceeded": errors.ContextLengthExceeded,
@@ -28,27 +29,11 @@ BY_CODE: Final[Mapping[str, type[GatewayError]]] = {
     "invalid_api_key": errors.ProviderAuthFailed,
     "authentication_error": errors.ProviderAuthFailed,
     "model_not_found": errors.ModelNotFound,
+    "model_not_supported": errors.ModelNotFound,  # Hugging Face
     "rate_limit_exceeded": errors.ProviderRateLimited,
     "rate_limit_error": errors.ProviderRateLimited,
     "overloaded_error": errors.ProviderOverloaded,
     "server_error": errors.ProviderError,
-}
-BY_STATUS: Final[Mapping[int, type[GatewayError]]] = {
-    400: errors.InvalidRequest,
-    401: errors.ProviderAuthFailed,
-    402: errors.ProviderQuotaExhausted,
-    403: errors.ProviderAuthFailed,
-    404: errors.ModelNotFound,
-    408: errors.ProviderTimeout,
-    409: errors.ProviderUnavailable,
-    413: errors.RequestTooLarge,
-    422: errors.InvalidRequest,
-    429: errors.ProviderRateLimited,
-    500: errors.ProviderError,
-    502: errors.ProviderUnavailable,
-    503: errors.ProviderUnavailable,
-    504: errors.ProviderTimeout,
-    529: errors.ProviderOverloaded,
 }
 
 POINTERS: Final[Mapping[str, str]] = {
@@ -114,8 +99,7 @@ def from_object(
     """The error for an error object; one that comes with a 200 may have its status as its code (OpenRouter)."""
     if not httpx.codes.is_error(status) and str(error.code).isdigit():
         status = int(str(error.code))
-    by_status = BY_STATUS.get(status, errors.ProviderError if httpx.codes.is_server_error(status) else otherwise)
-    kind = next((BY_CODE[code] for code in error.codes if code in BY_CODE), by_status)
+    kind = next((BY_CODE[code] for code in error.codes if code in BY_CODE), by_status(status, otherwise))
     detail = told(kind, provider=provider, status=status, code=next(iter(error.codes), None))
     if kind is errors.InvalidRequest:
         return errors.InvalidRequest(detail=detail, violations=_violations(error, provider))
