@@ -253,13 +253,7 @@ def require_loopback(settings: Settings) -> None:
         SettingsError: the address can be reached from other machines.
     """
     host = settings.server.host
-    if settings.access.methods:
-        return
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if not loopback:
+    if not settings.access.methods and not is_loopback(host):
         raise SettingsError(
             detail=f"Not listening on {host}: no credentials are configured, so everyone who can reach that address "
             "could use every model, key and session. Set access.methods, or listen on 127.0.0.1.",
@@ -267,6 +261,14 @@ def require_loopback(settings: Settings) -> None:
                 Violation(pointer="/server/host", message="must be a loopback address", allowed=("127.0.0.1",)),
             ),
         )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine has that address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _read(path: Path, *, required: bool) -> dict[str, Any]:
@@ -308,12 +310,24 @@ def _check_access(settings: Settings) -> None:
         raise SettingsError(detail="access.methods has 'jwt', which needs access.secret_env.")
     if ("oidc" in methods) != bool(names):
         raise SettingsError(detail="access.methods has 'oidc' exactly if there are [[issuers]] whose tokens are taken.")
-    if len(set(names)) < len(names) or "jwt" in names:
-        raise SettingsError(detail="Issuers need names of their own, other than 'jwt'.")
+    if len(set(names)) < len(names) or "jwt" in names or not all(re.fullmatch(r"[\w.-]+", it) for it in names):
+        raise SettingsError(
+            detail="Issuers need names of their own, other than 'jwt', of letters, digits, '_', '.' and '-'."
+        )
+    urls = [issuer.issuer for issuer in settings.issuers] + [settings.access.secret_issuer] * ("jwt" in methods)
+    if len(set(urls)) < len(urls):
+        raise SettingsError(detail="Two issuers have the same URL, so that nobody knows whose a token is.")
+    if len([it for it in settings.issuers if it.introspection_url]) > 1:
+        raise SettingsError(
+            detail="Only one issuer may have introspection_url: whose a token is that is no JWT is not known, and no "
+            "other issuer must see it."
+        )
     for issuer in settings.issuers:
         _check_variables(issuer, "issuers", "client_secret_env")
         for key in ("issuer", "jwks_url", "introspection_url"):
-            _check_url(getattr(issuer, key), f"issuers.{key}", path=True)
+            _check_url(url := getattr(issuer, key), f"issuers.{key}", path=True)
+            if url and urlsplit(url).scheme != "https" and not is_loopback(urlsplit(url).hostname or ""):
+                raise SettingsError(detail=f"issuers.{key} must begin with https://, unless it is on this machine.")
         if issuer.introspection_url and not (issuer.client_id and issuer.client_secret_env):
             raise SettingsError(
                 detail="issuers.introspection_url needs issuers.client_id and issuers.client_secret_env."
