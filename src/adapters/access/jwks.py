@@ -76,9 +76,12 @@ class IssuerKeys:
         await asyncio.shield(self._fetching)
 
     async def _fetch(self) -> None:
+        first = self._keys is None
         try:
             url = self._jwks_url or await self._discovered()
             self._keys = _key_set(await json_of(self._http, "GET", url))
+            if first:  # which no made-up key id has caused
+                self._fetched_at = float("-inf")
         except (Refused, ValueError) as error:
             _log.warning("issuer.keys_failed", issuer=self._issuer, error=str(error))
 
