@@ -388,6 +388,21 @@ async def open_imports(settings: Settings) -> AsyncIterator[Imports]:
         await store.close()
 
 
+@asynccontextmanager
+async def open_keys(settings: Settings) -> AsyncIterator[Keys]:
+    """The API keys, whose database is opened for it: on SQLite no service may run.
+
+    Raises:
+        GatewayError: the database cannot be opened, or is in use.
+    """
+    container = Container(settings=settings)
+    database = container.database()
+    try:
+        yield container.keys()
+    finally:
+        await database.close()
+
+
 def open_downloads(settings: Settings, into: Path | None = None) -> Downloads:
     """The downloads alone; models go `into` that folder, or the first configured one."""
     from ..adapters.downloads.package import PackageFetcher

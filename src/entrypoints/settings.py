@@ -27,6 +27,8 @@ from .routing_settings import RouteSettings, RoutingSettings
 from .structuring import structure
 
 PREFIX = "PLUGGABLY_"
+CLIENT_KEY = "PLUGGABLY_API_KEY"
+"""What commands show the running service; no setting."""
 DEFAULT_FILE = Path("pluggably.toml")
 
 
@@ -219,7 +221,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """
     tree = _read(path or DEFAULT_FILE, required=path is not None)
     for name, raw in sorted(environ.items()):
-        if name.startswith(PREFIX):
+        if name.startswith(PREFIX) and name != CLIENT_KEY:
             _lay_over(tree, name.removeprefix(PREFIX).lower().split("__"), _value(raw), name)
     try:
         settings = structure(tree, Settings)
@@ -310,9 +312,9 @@ def _check_access(settings: Settings) -> None:
         raise SettingsError(detail="access.methods has 'jwt', which needs access.secret_env.")
     if ("oidc" in methods) != bool(names):
         raise SettingsError(detail="access.methods has 'oidc' exactly if there are [[issuers]] whose tokens are taken.")
-    if len(set(names)) < len(names) or "jwt" in names or not all(re.fullmatch(r"[\w.-]+", it) for it in names):
+    if len(set(names)) < len(names) or not all(re.fullmatch(r"(?!jwt$)[\w.-]+", it) for it in names):
         raise SettingsError(
-            detail="Issuers need names of their own, other than 'jwt', of letters, digits, '_', '.' and '-'."
+            detail="Issuers need names of their own, of letters, digits, '_', '.' and '-'; none is 'jwt'."
         )
     urls = [issuer.issuer for issuer in settings.issuers] + [settings.access.secret_issuer] * ("jwt" in methods)
     if len(set(urls)) < len(urls):

@@ -51,7 +51,7 @@ class IntrospectionAuthenticator:
         expires = claims.get("exp", math.inf)
         if not isinstance(expires, int | float) or math.isnan(expires):
             raise InvalidCredentials(detail="The token does not say until when it is good.")
-        who = {"sub": claims.get("client_id")} | claims  # a client that acts for itself, as in RFC 9068, 2.2
+        who = {"sub": claims.get("client_id"), **claims}  # a client that acts for itself, as in RFC 9068, 2.2
         return self._rules.identity(who, until(expires, at_most=now + BELIEVED))
 
     async def close(self) -> None:
