@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -69,25 +70,25 @@ def serving(*keys: RSAKey) -> Iterator[OidcServer]:
 
 
 def _installed() -> Path:
-    """Where the provider is with all that it needs; installed when it is first needed, for this version of it.
+    """Where the provider is with all that it needs; installed when it is first needed, and anew once its files change.
 
     The folder gets its name in one step, so that test processes may race for it.
     """
     if not (shutil.which("node") and shutil.which("npm")):
         pytest.skip("the identity provider of these tests needs node and npm, which are not installed")
-    wanted = (HERE / "package.json").read_text()
-    folder = INSTALLED / json.loads(wanted)["dependencies"]["oidc-provider"]
+    files = [HERE / name for name in ("package.json", "server.js")]
+    folder = INSTALLED / sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
     if not folder.exists():
         INSTALLED.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=INSTALLED))
-        (made / "package.json").write_text(wanted)
+        for file in files:  # a module finds its packages beside itself
+            shutil.copy(file, made)
         command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock"]
         subprocess.run(command, cwd=made, check=True, stdout=subprocess.DEVNULL)
         try:
             made.rename(folder)
         except OSError:  # another one was faster
             shutil.rmtree(made)
-    shutil.copyfile(HERE / "server.js", folder / "server.js")  # a module finds its packages beside itself
     return folder
 
 

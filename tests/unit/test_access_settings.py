@@ -1,7 +1,12 @@
 """The tables `[access]` and `[[issuers]]`: what is refused before anybody is let in by mistake."""
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey
 
+from pluggably.adapters.system import now
+from pluggably.domain.access import Scope
+from pluggably.domain.errors import InvalidCredentials
 from pluggably.entrypoints.access_parts import access
 from pluggably.entrypoints.settings import Settings, SettingsError, load_settings, require_loopback
 
@@ -84,6 +89,17 @@ def test_a_short_secret_is_none(tmp_path, monkeypatch, secret):
     monkeypatch.setenv("JWT_SECRET", secret)
     with pytest.raises(SettingsError):
         access(settings_of(tmp_path, methods=("jwt",), secret_env="JWT_SECRET"), None, None)
+
+
+async def test_a_secret_of_ones_own_vouches_for_what_is_signed_with_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("JWT_SECRET", "s" * 32)
+    who = access(settings_of(tmp_path, methods=("jwt",), secret_env="JWT_SECRET"), None, now)
+    claims = {"iss": "local", "aud": "pluggably", "sub": "ada", "scope": "generate", "exp": now().timestamp() + 60}
+    principal = await who.principal(jwt.encode({"alg": "HS256"}, claims, OctKey.import_key("s" * 32)))
+    assert (principal.id, principal.method, principal.scopes) == ("jwt:ada", "jwt", {Scope.GENERATE})
+    with pytest.raises(InvalidCredentials):
+        await who.principal(jwt.encode({"alg": "HS256"}, claims, OctKey.import_key("t" * 32)))
+    await who.close()
 
 
 def test_strangers_are_served_once_they_show_who_they_are(tmp_path):
