@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from ..domain.access import LOCAL_OPERATOR, Principal
 from ..domain.api_key import SECRET, digest_of
@@ -17,8 +17,21 @@ MOST_REMEMBERED = 10_000
 BELIEVED = timedelta(seconds=0.9)
 """How long a key is believed without looking again: a key that is revoked is refused within a second."""
 
+LONGEST = 16_384
+"""How many characters a credential may have: there are servers that take no longer headers at all."""
+
 NOTED = timedelta(minutes=1)
 """How often it is noted at most that a key was used."""
+
+
+@frozen
+class _Verified:
+    identity: Identity
+    at: datetime
+
+    def holds(self, now: datetime) -> bool:
+        """A clock that was set back gives no longer belief."""
+        return self.at <= now < self.identity.until
 
 
 @define(eq=False, kw_only=True)
@@ -27,7 +40,7 @@ class Access:
 
     authenticators: Sequence[Authenticator]
     clock: Clock
-    _known: OrderedDict[bytes, Identity] = field(init=False, factory=OrderedDict)
+    _known: OrderedDict[bytes, _Verified] = field(init=False, factory=OrderedDict)
 
     @property
     def is_open(self) -> bool:
@@ -45,12 +58,13 @@ class Access:
             return LOCAL_OPERATOR
         if credential is None:
             raise InvalidCredentials(detail="Send an API key or a token: `Authorization: Bearer …`, or `X-API-Key: …`.")
-        digest = sha256(credential.encode("utf-8", "surrogateescape")).digest()
-        known = self._known.get(digest)
-        if known and self.clock() < known.until:
-            return known.principal
+        if not 0 < len(credential) <= LONGEST:
+            raise InvalidCredentials
+        now, digest = self.clock(), sha256(credential.encode("utf-8", "surrogatepass")).digest()
+        if (known := self._known.get(digest)) and known.holds(now):
+            return known.identity.principal
         identity = await self._identity(credential)
-        self._known[digest] = identity
+        self._known[digest] = _Verified(identity, now)
         self._known.move_to_end(digest)
         if len(self._known) > MOST_REMEMBERED:
             self._known.popitem(last=False)

@@ -69,7 +69,11 @@ class KeyStore(Protocol):
 
 
 class Meter(Protocol):
-    """Counts what accounts use, over all processes that share it. A minute is one of the clock's."""
+    """Counts what accounts use, over all processes that share it. A minute is one of the clock's.
+
+    Who enters again with the same ticket is the same request, which was turned away elsewhere and tries again: it
+    counts once a minute.
+    """
 
     async def enter(self, account: str, limits: Limits, ticket: str, at: datetime) -> None:
         """Admit a request, which is at work until `leave`.
@@ -79,7 +83,7 @@ class Meter(Protocol):
         """
 
     async def leave(self, account: str, limits: Limits, ticket: str, at: datetime, *, tokens: int) -> None:
-        """The request is over, and took so many tokens."""
+        """The request is over, and took so many tokens; whether it had entered or not."""
 
     async def renew(self, at: datetime) -> None:
         """Say that what entered here is still at work; what nobody says this of for a while has left."""

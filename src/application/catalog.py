@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from attrs import define, evolve, field, frozen
 
+from ..domain.access import Principal
 from ..domain.errors import InvalidRequest, ModelModalityMismatch, ModelNotFound, NotFound, Violation
 from ..domain.model import LOCAL, UNUSABLE, Modality, Model, ModelStatus
 from ..domain.parameters import Parameters, given
@@ -154,6 +155,29 @@ class Catalog:
             raise ModelNotFound(
                 detail=f"Model {model.id!r} cannot be used, it is {model.status}: {model.reason}", selector=name
             )
+        return model
+
+    async def resolve_for(
+        self, principal: Principal, selector: str | None, modality: Modality, *, pictured: bool = False
+    ) -> Model:
+        """`resolve`, for somebody who may not be told of models that are not theirs.
+
+        Raises:
+            ModelNotAllowed: they may not ask it, whether there is such a model or not.
+            ModelNotFound, ModelModalityMismatch: as `resolve`.
+        """
+        try:
+            model = await self.resolve(selector, modality, pictured=pictured)
+        except (ModelNotFound, ModelModalityMismatch) as error:
+            if principal.models is None:
+                raise
+            if selector is not None:
+                principal.require_model(selector)
+            raise ModelNotFound(
+                detail=f"No such model is for {modality}. Your credentials are for {', '.join(principal.models)}.",
+                selector=selector or "",
+            ) from error
+        principal.require_model(model.id)
         return model
 
     async def _snapshot(self) -> Snapshot:

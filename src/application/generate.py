@@ -163,10 +163,12 @@ class Generate:
             taken.named_by_a_turn = True  # or may be, from here on
             return events
 
-        async with self.media.taken_in(command.messages, command.modality, running.principal, session_id) as taken:
+        async with (
+            self.metering.admitted(running),
+            self.media.taken_in(command.messages, command.modality, running.principal, session_id) as taken,
+        ):
             running.command = evolve(command, messages=taken.messages)
             async with (
-                self.metering.admitted(running),
                 running.only_answered(),
                 self.turns.begin(session_id, provenance, decide, key_use) as turn,
             ):
@@ -178,11 +180,14 @@ class Generate:
         command = running.command
         if command.idempotency:
             raise InvalidRequest.at("/headers/Idempotency-Key", "needs a session_id: only turns are answered again")
-        async with self.media.taken_in(command.messages, command.modality, running.principal, None) as taken:
+        async with (
+            self.metering.admitted(running),
+            self.media.taken_in(command.messages, command.modality, running.principal, None) as taken,
+        ):
             running.command = evolve(command, messages=taken.messages)
             candidates = await self._candidates(command.model, running.command, (), running.principal)
             running.settle(candidates, Told(running.command), Start())
-            async with self.metering.admitted(running), running.only_answered():
+            async with running.only_answered():
                 yield
 
     async def _delivered(
@@ -197,9 +202,9 @@ class Generate:
         self, selector: str | None, command: GenerateCommand, context: Sequence[Message], principal: Principal
     ) -> Candidates:
         pictured = begins_with_a_picture(context, command.messages, command.modality)
-        candidates = await self.router.candidates(selector, command.modality, command.parameters, pictured=pictured)
-        principal.require_model(candidates.asked.id)
-        return candidates
+        return await self.router.candidates(
+            selector, command.modality, command.parameters, principal=principal, pictured=pictured
+        )
 
     async def _wanted_state(self, command: GenerateCommand, principal: Principal) -> HeldState | str | None:
         if command.state_token == AUTO and command.session_id is None:

@@ -42,14 +42,13 @@ class Keys:
     new_secret: Callable[[], str]
 
     async def create(self, wanted: NewKey, principal: Principal) -> ShownKey:
-        """Make a key; nobody gives away more than they have themselves.
+        """Make a key; nobody gives away scopes or models that they do not have themselves.
 
         Raises:
             InsufficientScope, InvalidRequest: as they say.
         """
         principal.require(Scope.ADMIN)
-        if lacking := sorted(wanted.scopes - principal.scopes):
-            raise InsufficientScope(detail=f"You cannot give scopes that you do not have: {', '.join(lacking)}.")
+        _require_all(wanted.scopes, wanted.models, principal)
         at = self.clock()
         if wanted.expires_at is not None and wanted.expires_at <= at:
             raise InvalidRequest.at("/expires_at", "is in the past")
@@ -89,8 +88,10 @@ class Keys:
 
         Raises:
             NotFound, VersionConflict: as they say.
+            InsufficientScope: whoever has the new secret could do more than the principal.
         """
         key = await self.get(key_id, principal)
+        _require_all(key.scopes, key.models, principal)
         if key.revoked_at is not None:
             raise InvalidRequest.at("", f"key {key_id!r} was revoked: make another one")
         secret = self.new_secret()
@@ -109,3 +110,20 @@ class Keys:
         if not await self.store.replace(new, key):
             raise VersionConflict(detail=f"Key {key.id!r} was changed by somebody else meanwhile: look at it again.")
         return new
+
+
+def _require_all(scopes: frozenset[Scope], models: tuple[str, ...] | None, principal: Principal) -> None:
+    """Insist that the principal has all of that. A pattern is theirs only if they have the very same."""
+    if lacking := sorted(scopes - principal.scopes):
+        raise InsufficientScope(detail=f"You cannot give scopes that you do not have: {', '.join(lacking)}.")
+    if principal.models is None:
+        return
+    if models is None:
+        raise InsufficientScope(detail=f"You can give a key to your own models only: {', '.join(principal.models)}.")
+    for name in models:
+        if name not in principal.models and (_is_pattern(name) or not principal.may_ask(name)):
+            raise InsufficientScope(detail=f"You cannot give models that you do not have: {name}.")
+
+
+def _is_pattern(name: str) -> bool:
+    return any(it in name for it in "*?[")

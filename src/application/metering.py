@@ -1,5 +1,6 @@
 """What an account may use: a request for a generation enters, and leaves with what it took."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -30,7 +31,11 @@ class Metering:
         if limits == NO_LIMITS:
             yield
             return
-        await self.meter.enter(account, limits, running.id, self.clock())
+        try:
+            await to_its_end(self.meter.enter(account, limits, running.id, self.clock()))
+        except asyncio.CancelledError:  # it may have entered all the same
+            await to_its_end(self.meter.leave(account, limits, running.id, self.clock(), tokens=0))
+            raise
         try:
             yield
         finally:

@@ -7,6 +7,7 @@ from time import monotonic
 
 from attrs import define, evolve, field, frozen
 
+from ..domain.access import Principal
 from ..domain.attempt import Attempt
 from ..domain.errors import GatewayError, Rejected
 from ..domain.model import Modality, Model
@@ -49,14 +50,23 @@ class Router:
     _busy: Counter[str] = field(init=False, factory=Counter)
 
     async def candidates(
-        self, selector: str | None, modality: Modality, parameters: Parameters, *, pictured: bool = False
+        self,
+        selector: str | None,
+        modality: Modality,
+        parameters: Parameters,
+        *,
+        principal: Principal,
+        pictured: bool = False,
     ) -> Candidates:
         """The models that may answer; those of a route that cannot take the request are left out.
 
+        Who may ask for a route may ask for its models by it.
+
         Raises:
+            ModelNotAllowed: the principal may not ask for it.
             ModelNotFound, ModelModalityMismatch, InvalidRequest: none can; of a route, why its first one cannot.
         """
-        asked = await self.catalog.resolve(selector, modality, pictured=pictured)
+        asked = await self.catalog.resolve_for(principal, selector, modality, pictured=pictured)
         if asked.provider != ROUTE:
             require_honoured(asked, parameters)
             return Candidates(asked, ((asked,),))

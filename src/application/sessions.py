@@ -84,7 +84,7 @@ class Sessions:
         key_use = (
             KeyUse(owner=principal.id, key=command.idempotency, session_id=new.id) if command.idempotency else None
         )
-        defaults = await self._resolved(command.defaults)
+        defaults = await self._resolved(command.defaults, principal)
         if command.continued_from is None:
             opened = self._opened(command, defaults, principal)
             provenance = _provenance(principal, request_id)
@@ -128,7 +128,7 @@ class Sessions:
             VersionConflict: the session is not at `version`.
         """
         if changes.defaults is not None:
-            changes = evolve(changes, defaults=await self._resolved(changes.defaults))
+            changes = evolve(changes, defaults=await self._resolved(changes.defaults, principal))
 
         def decide(session: Session, *, at: datetime) -> Sequence[SessionEvent]:
             return rules.change(session, changes, at=at)
@@ -285,8 +285,11 @@ class Sessions:
             at=self.clock(),
         )
 
-    async def _resolved(self, defaults: Mapping[Modality, str]) -> dict[Modality, str]:
-        return {modality: (await self.catalog.resolve(name, modality)).id for modality, name in defaults.items()}
+    async def _resolved(self, defaults: Mapping[Modality, str], principal: Principal) -> dict[Modality, str]:
+        return {
+            modality: (await self.catalog.resolve_for(principal, name, modality)).id
+            for modality, name in defaults.items()
+        }
 
 
 class Decide(Protocol):

@@ -62,6 +62,10 @@ class Principal:
         """Whether they may ask that model."""
         return self.models is None or any(fnmatchcase(model_id, pattern) for pattern in self.models)
 
+    def may_see(self, model_id: str) -> bool:
+        """Whether they are told that there is such a model: those who may ask it, and those who look after models."""
+        return Scope.MODELS_ADMIN in self.scopes or self.may_ask(model_id)
+
     def require_model(self, model_id: str) -> None:
         """Insist on that.
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 RENEW_S = 5.0
 LEAST_SECRET = 32
-LEAST_SECRET = 32
 
 
 def new_secret() -> str:
@@ -95,6 +94,7 @@ def _of_issuer(issuer: IssuerSettings, clock: Clock) -> list[Authenticator]:
     if issuer.introspection_url:
         found.append(
             IntrospectionAuthenticator(
+                issuer=issuer.issuer,
                 url=issuer.introspection_url,
                 client_id=issuer.client_id or "",
                 client_secret=secret(issuer.client_secret_env or "", f"Issuer {issuer.name!r} knows us by a secret"),

@@ -447,6 +447,21 @@ async def open_imports(settings: Settings) -> AsyncIterator[Imports]:
 
 
 @asynccontextmanager
+async def open_keys(settings: Settings) -> AsyncIterator[Keys]:
+    """The API keys, whose database is opened for it: on SQLite no service may run.
+
+    Raises:
+        GatewayError: the database cannot be opened, or is in use.
+    """
+    container = Container(settings=settings)
+    database = container.database()
+    try:
+        yield container.keys()
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
 async def open_downloads(settings: Settings, into: Path | None = None) -> AsyncIterator[Downloads]:
     """Downloads without the service, which works on them while the context is open.
 

@@ -28,6 +28,8 @@ from .routing_settings import RouteSettings, RoutingSettings
 from .structuring import structure
 
 PREFIX = "PLUGGABLY_"
+CLIENT_KEY = "PLUGGABLY_API_KEY"
+"""What commands show the running service; no setting."""
 DEFAULT_FILE = Path("pluggably.toml")
 
 
@@ -222,7 +224,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """
     tree = _read(path or DEFAULT_FILE, required=path is not None)
     for name, raw in sorted(environ.items()):
-        if name.startswith(PREFIX):
+        if name.startswith(PREFIX) and name != CLIENT_KEY:
             _lay_over(tree, name.removeprefix(PREFIX).lower().split("__"), _value(raw), name)
     try:
         settings = structure(tree, Settings)
@@ -262,13 +264,7 @@ def require_loopback(settings: Settings) -> None:
         SettingsError: the address can be reached from other machines.
     """
     host = settings.server.host
-    if settings.access.methods:
-        return
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if not loopback:
+    if not settings.access.methods and not is_loopback(host):
         raise SettingsError(
             detail=f"Not listening on {host}: no credentials are configured, so everyone who can reach that address "
             "could use every model, key and session. Set access.methods, or listen on 127.0.0.1.",
@@ -276,6 +272,14 @@ def require_loopback(settings: Settings) -> None:
                 Violation(pointer="/server/host", message="must be a loopback address", allowed=("127.0.0.1",)),
             ),
         )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine has that address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _read(path: Path, *, required: bool) -> dict[str, Any]:
@@ -317,12 +321,24 @@ def _check_access(settings: Settings) -> None:
         raise SettingsError(detail="access.methods has 'jwt', which needs access.secret_env.")
     if ("oidc" in methods) != bool(names):
         raise SettingsError(detail="access.methods has 'oidc' exactly if there are [[issuers]] whose tokens are taken.")
-    if len(set(names)) < len(names) or "jwt" in names:
-        raise SettingsError(detail="Issuers need names of their own, other than 'jwt'.")
+    if len(set(names)) < len(names) or not all(re.fullmatch(r"(?!jwt$)[\w.-]+", it) for it in names):
+        raise SettingsError(
+            detail="Issuers need names of their own, of letters, digits, '_', '.' and '-'; none is 'jwt'."
+        )
+    urls = [issuer.issuer for issuer in settings.issuers] + [settings.access.secret_issuer] * ("jwt" in methods)
+    if len(set(urls)) < len(urls):
+        raise SettingsError(detail="Two issuers have the same URL, so that nobody knows whose a token is.")
+    if len([it for it in settings.issuers if it.introspection_url]) > 1:
+        raise SettingsError(
+            detail="Only one issuer may have introspection_url: whose a token is that is no JWT is not known, and no "
+            "other issuer must see it."
+        )
     for issuer in settings.issuers:
         _check_variables(issuer, "issuers", "client_secret_env")
         for key in ("issuer", "jwks_url", "introspection_url"):
-            _check_url(getattr(issuer, key), f"issuers.{key}", path=True)
+            _check_url(url := getattr(issuer, key), f"issuers.{key}", path=True)
+            if url and urlsplit(url).scheme != "https" and not is_loopback(urlsplit(url).hostname or ""):
+                raise SettingsError(detail=f"issuers.{key} must begin with https://, unless it is on this machine.")
         if issuer.introspection_url and not (issuer.client_id and issuer.client_secret_env):
             raise SettingsError(
                 detail="issuers.introspection_url needs issuers.client_id and issuers.client_secret_env."

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from pluggably.application.command import GenerateCommand
 from pluggably.application.job_ports import Asked, JobStore
-from pluggably.domain.access import LOCAL_OPERATOR
+from pluggably.domain.access import Limits, Principal, Scope
 from pluggably.domain.attempt import Attempt
 from pluggably.domain.errors import IdempotencyInProgress, Overloaded
 from pluggably.domain.generation import (
@@ -30,6 +30,14 @@ from pluggably.domain.parameters import ImageParameters, TextParameters
 from tests.session_builders import NOON
 
 SOON, LATER = NOON + timedelta(seconds=10), NOON + timedelta(seconds=20)
+ALICE = Principal(
+    id="alice",
+    method="api_key",
+    scopes=frozenset({Scope.GENERATE, Scope.MODELS_READ}),
+    models=("tiny", "acme/*"),
+    limits=Limits(requests_per_minute=1, tokens_per_minute=2, concurrent=3),
+    account="key_1",
+)
 KEY = IdempotencyKey(key="once", fingerprint="f" * 64)
 
 
@@ -41,7 +49,7 @@ def a_job(number: int = 1, **facts) -> GenerationJob:
 def asked(**facts) -> Asked:
     given = {"modality": Modality.TEXT, "parameters": TextParameters(stop=("x",)), "model": "tiny"} | facts
     command = GenerateCommand(messages=(text_message(Role.USER, "Grüße"),), **given)
-    return Asked(command=command, principal=LOCAL_OPERATOR, request_id="req_1")
+    return Asked(command=command, principal=ALICE, request_id="req_1")
 
 
 def a_result() -> Generation:

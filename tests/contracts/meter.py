@@ -60,6 +60,22 @@ class MeterContract:
         await meter.leave("a", limits, "t_1", NOON, tokens=0)
         await meter.enter("a", limits, "t_2", NOON)
 
+    async def test_who_comes_again_is_the_same_request(self, meter):
+        limits = Limits(requests_per_minute=1, concurrent=1, tokens_per_minute=20)
+        for tokens in (4, 5):
+            await meter.enter("a", limits, "t_1", NOON)
+            await meter.leave("a", limits, "t_1", NOON, tokens=tokens)
+        await self.refused(meter, limits)
+        await meter.enter("a", limits, "t_1", NOON)
+        await meter.leave("a", limits, "t_1", NOON, tokens=11)
+        await self.refused(meter, limits, ticket="t_1")
+
+    async def test_who_leaves_without_having_entered_has_taken_what_it_took(self, meter):
+        limits = Limits(tokens_per_minute=10)
+        await meter.leave("a", limits, "t_1", NOON, tokens=10)
+        await self.refused(meter, limits)
+        await meter.enter("a", limits, "t_2", NEXT_MINUTE)
+
     async def test_all_who_come_at_once_are_counted(self, meter):
         limits = Limits(requests_per_minute=5)
 

@@ -10,6 +10,9 @@ from ...application.access_ports import Identity
 from ...domain.access import Principal, Scope
 from ...domain.errors import InvalidCredentials
 
+LONGEST_SUBJECT = 255
+"""As OpenID Connect Core 1.0 has it."""
+
 
 @frozen(kw_only=True)
 class ClaimRules:
@@ -31,8 +34,10 @@ class ClaimRules:
             InvalidCredentials: nobody.
         """
         subject = claims.get("sub")
-        if not isinstance(subject, str) or not subject:
+        if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT or not subject.isprintable():
             raise InvalidCredentials(detail="The token does not say who it is about.")
+        if claims.get("cnf") is not None:
+            raise InvalidCredentials(detail="The token is bound to a key of its owner's, which is not checked here.")
         principal_id = f"{self.issuer}:{subject}"
         principal = Principal(id=principal_id, method=self.method, scopes=self._scopes(claims), account=principal_id)
         return Identity(principal=principal, until=until)
@@ -51,6 +56,6 @@ class ClaimRules:
         return frozenset(known[name] for name in mine if name in known)
 
 
-def at(seconds: float) -> datetime:
-    """A claim's time."""
-    return datetime.fromtimestamp(seconds, UTC)
+def until(seconds: float, *, at_most: datetime) -> datetime:
+    """A claim's time, or `at_most` if that is earlier."""
+    return at_most if seconds >= at_most.timestamp() else datetime.fromtimestamp(max(seconds, 0), UTC)

@@ -1,7 +1,10 @@
 """Tokens that only their issuer understands: it is asked what each stands for (RFC 7662)."""
 
+import math
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote_plus
 
 import httpx
 
@@ -9,14 +12,12 @@ from ...application.access_ports import Identity
 from ...application.ports import Clock
 from ...domain.api_key import SECRET
 from ...domain.errors import InvalidCredentials, StoreUnavailable
-from .claims import ClaimRules, at
+from .claims import ClaimRules, until
+from .fetched import Refused, json_of
 from .tokens import looks_like_a_token
 
 BELIEVED = timedelta(seconds=10)
 """How long an answer is believed without asking again: a token that is taken back is refused within that."""
-
-TIMEOUT_S = 5.0
-_OK = 200
 
 
 class IntrospectionAuthenticator:
@@ -25,17 +26,17 @@ class IntrospectionAuthenticator:
     def __init__(
         self,
         *,
+        issuer: str,
         url: str,
         client_id: str,
         client_secret: str,
-        audience: str | None,
+        audience: str,
         rules: ClaimRules,
         clock: Clock,
     ) -> None:
-        self._url, self._audience, self._rules, self._clock = url, audience, rules, clock
-        self._http = httpx.AsyncClient(
-            timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, auth=(client_id, client_secret)
-        )
+        self._issuer, self._url, self._audience, self._rules, self._clock = issuer, url, audience, rules, clock
+        who = httpx.BasicAuth(quote_plus(client_id), quote_plus(client_secret))  # as RFC 6749, 2.3.1, has it
+        self._http = httpx.AsyncClient(follow_redirects=False, trust_env=False, auth=who)
 
     def knows(self, credential: str) -> bool:
         """Whether it is of no other kind."""
@@ -43,30 +44,31 @@ class IntrospectionAuthenticator:
 
     async def authenticate(self, credential: str) -> Identity:
         """Who shows the token."""
+        now = self._clock()
         claims = await self._asked(credential)
         if claims.get("active") is not True or not self._is_for_us(claims):
             raise InvalidCredentials(detail="The token is not good, or not any more.")
-        until = self._clock() + BELIEVED
-        expires = claims.get("exp")
-        if isinstance(expires, int | float):
-            until = min(until, at(expires))
-        return self._rules.identity(claims, until)
+        expires = claims.get("exp", math.inf)
+        if not isinstance(expires, int | float) or math.isnan(expires):
+            raise InvalidCredentials(detail="The token does not say until when it is good.")
+        who = {"sub": claims.get("client_id"), **claims}  # a client that acts for itself, as in RFC 9068, 2.2
+        return self._rules.identity(who, until(expires, at_most=now + BELIEVED))
 
     async def close(self) -> None:
         """Let go of connections."""
         await self._http.aclose()
 
-    def _is_for_us(self, claims: dict[str, Any]) -> bool:
-        if self._audience is None:
-            return True
+    def _is_for_us(self, claims: Mapping[str, Any]) -> bool:
         named = claims.get("aud")
-        return self._audience in (named if isinstance(named, list) else [named])
+        return claims.get("iss", self._issuer) == self._issuer and self._audience in (
+            named if isinstance(named, list) else [named]
+        )
 
-    async def _asked(self, token: str) -> dict[str, Any]:
+    async def _asked(self, token: str) -> Mapping[str, Any]:
+        asked = {"token": token, "token_type_hint": "access_token"}
         try:
-            answer = await self._http.post(self._url, data={"token": token, "token_type_hint": "access_token"})
-            claims = answer.json() if answer.status_code == _OK else None
-        except (httpx.HTTPError, ValueError) as exc:
+            claims = await json_of(self._http, "POST", self._url, data=asked)
+        except Refused as exc:
             raise StoreUnavailable(detail="The issuer of the token cannot be asked now.", retry_after_s=5) from exc
         if not isinstance(claims, dict):
             raise StoreUnavailable(detail="The issuer of the token cannot be asked now.", retry_after_s=5)

@@ -1,36 +1,39 @@
 """The public keys of an issuer: found by OpenID Connect Discovery 1.0, kept, and fetched anew when they change.
 
-Fetched apart from requests, at start and then regularly. Only a token with a key id that is not known makes a request
-wait for them, and that once in `AT_MOST_EVERY_S` at most, so that tokens with made-up key ids cost the issuer nothing.
+Fetched when the first token comes, and then regularly, apart from requests. After that only a token with a key id that
+is not known makes a request wait for them, and that once in `AT_MOST_EVERY_S` at most, so that tokens with made-up key
+ids cost the issuer nothing. An issuer that fails is one whose keys have not changed.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
+import structlog
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import JWKRegistry, KeySet
 
-from ...domain.errors import GatewayError, StoreUnavailable
+from ...domain.errors import StoreUnavailable
+from .fetched import Refused, json_of
 
 AT_MOST_EVERY_S = 10.0
-TIMEOUT_S = 5.0
-LIMIT_BYTES = 2**20
-_DISCOVERY = "/.well-known/openid-configuration"
+DISCOVERY = "/.well-known/openid-configuration"
+_log = structlog.get_logger()
 
 
 class IssuerKeys:
-    """The keys of one issuer. `open` it for as long as it is used."""
+    """Implements `KeySource` by the keys that one issuer publishes."""
 
     def __init__(
         self, issuer: str, *, jwks_url: str | None = None, every_s: float = 300.0, now: Callable[[], float] = monotonic
     ) -> None:
         """`jwks_url` is where they are, if that is not to be asked of the issuer."""
-        self._issuer, self._jwks_url, self._every_s, self._now = issuer.rstrip("/"), jwks_url, every_s, now
-        self._http = httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False)
+        self._issuer, self._jwks_url, self._every_s, self._now = issuer, jwks_url, every_s, now
+        self._http = httpx.AsyncClient(follow_redirects=False, trust_env=False)
         self._keys: KeySet | None = None
         self._fetched_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
@@ -40,7 +43,7 @@ class IssuerKeys:
         """The keys, with that one among them if the issuer has it.
 
         Raises:
-            GatewayError: they cannot be had now, and never could.
+            StoreUnavailable: they cannot be had now, and never could.
         """
         if self._refreshing is None:
             self._refreshing = asyncio.create_task(self._keep_fetching())
@@ -58,52 +61,50 @@ class IssuerKeys:
                 await asyncio.wait({task})
         await self._http.aclose()
 
-    async def _fetch_once(self) -> None:
-        """Fetch them, unless that was just done; whoever comes meanwhile waits for the same."""
-        if self._fetching is None:
-            if self._now() - self._fetched_at < AT_MOST_EVERY_S:
-                return
-            self._fetching = asyncio.create_task(self._fetch())
-            self._fetching.add_done_callback(self._done)
-        await asyncio.shield(self._fetching)
-
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._fetching = None
-        if not task.cancelled():
-            task.exception()
-
     async def _keep_fetching(self) -> None:
         while True:
             await asyncio.sleep(self._every_s)
-            with suppress(GatewayError):
-                await self._fetch_once()
+            await self._fetch_once()
+
+    async def _fetch_once(self) -> None:
+        """Fetch them, unless that was just done; whoever comes meanwhile waits for the same."""
+        if self._fetching is None or self._fetching.done():
+            if self._now() - self._fetched_at < AT_MOST_EVERY_S:
+                return
+            self._fetched_at = self._now()
+            self._fetching = asyncio.create_task(self._fetch())
+        await asyncio.shield(self._fetching)
 
     async def _fetch(self) -> None:
-        self._fetched_at = self._now()
+        first = self._keys is None
         try:
             url = self._jwks_url or await self._discovered()
-            self._keys = KeySet.import_key_set(await self._json(url))
-        except (httpx.HTTPError, httpx.InvalidURL, JoseError, ValueError, KeyError, TypeError) as exc:
-            if self._keys is None:
-                raise StoreUnavailable(
-                    detail="The keys of the issuer of the token cannot be had now.", retry_after_s=5
-                ) from exc
+            self._keys = _key_set(await json_of(self._http, "GET", url))
+            if first:  # which no made-up key id has caused
+                self._fetched_at = float("-inf")
+        except (Refused, ValueError) as error:
+            _log.warning("issuer.keys_failed", issuer=self._issuer, error=str(error))
 
     async def _discovered(self) -> str:
-        said = await self._json(self._issuer + _DISCOVERY)
-        if str(said["issuer"]).rstrip("/") != self._issuer:
-            raise ValueError("the discovery document is another issuer's")
-        return str(said["jwks_uri"])
+        said = await json_of(self._http, "GET", self._issuer.rstrip("/") + DISCOVERY)
+        if not isinstance(said, dict) or said.get("issuer") != self._issuer:
+            raise Refused("the discovery document is another issuer's")
+        url = said.get("jwks_uri")
+        if not isinstance(url, str) or urlsplit(url).scheme != urlsplit(self._issuer).scheme:
+            raise Refused("the discovery document does not say where the keys are")
+        return url
 
-    async def _json(self, url: str) -> Any:
-        async with self._http.stream("GET", url) as response:
-            response.raise_for_status()
-            body = b""
-            async for piece in response.aiter_bytes():
-                body += piece
-                if len(body) > LIMIT_BYTES:
-                    raise ValueError("too large")
-        return httpx.Response(200, content=body).json()
+
+def _key_set(said: Any) -> KeySet:
+    """The keys that sign, of those that are known to be such; others are passed over (RFC 7517, 5)."""
+    keys = []
+    for it in said.get("keys", ()) if isinstance(said, Mapping) else ():
+        if isinstance(it, dict) and it.get("use", "sig") == "sig" and it.get("kty") != "oct":
+            with suppress(JoseError, ValueError, TypeError, KeyError):
+                keys.append(JWKRegistry.import_key(it))
+    if not keys:
+        raise Refused("there are no keys")
+    return KeySet(keys)
 
 
 def _has(keys: KeySet, key_id: str | None) -> bool:

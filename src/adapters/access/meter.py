@@ -22,12 +22,19 @@ _FORGET = "DELETE FROM metered_requests WHERE account = ? AND came_in < ? AND en
 _ENTER = """
 INSERT INTO metered_requests (ticket, account, process, came_in, at_work_until, ended_in, tokens)
 SELECT ?, ?, ?, ?, ?, 0, 0
-WHERE (SELECT count(*) FROM metered_requests WHERE account = ? AND came_in = ?) < ?
+WHERE (SELECT count(*) FROM metered_requests WHERE account = ? AND came_in = ? AND ticket <> ?) < ?
 AND (SELECT coalesce(sum(tokens), 0) FROM metered_requests WHERE account = ? AND ended_in = ?) < ?
-AND (SELECT count(*) FROM metered_requests WHERE account = ? AND at_work_until > ?) < ?
+AND (SELECT count(*) FROM metered_requests WHERE account = ? AND at_work_until > ? AND ticket <> ?) < ?
+ON CONFLICT (ticket) DO UPDATE
+SET process = excluded.process, came_in = excluded.came_in, at_work_until = excluded.at_work_until
 RETURNING ticket"""
 _AT_WORK = "SELECT count(*) FROM metered_requests WHERE account = ? AND at_work_until > ?"
-_LEAVE = "UPDATE metered_requests SET at_work_until = 0, ended_in = ?, tokens = ? WHERE ticket = ?"
+_LEAVE = """
+INSERT INTO metered_requests (ticket, account, process, came_in, at_work_until, ended_in, tokens)
+VALUES (?, ?, ?, 0, 0, ?, ?)
+ON CONFLICT (ticket) DO UPDATE
+SET at_work_until = 0, ended_in = excluded.ended_in, tokens = excluded.tokens
+    + CASE WHEN metered_requests.ended_in = excluded.ended_in THEN metered_requests.tokens ELSE 0 END"""
 _RENEW = "UPDATE metered_requests SET at_work_until = ? WHERE process = ? AND at_work_until > 0"
 
 
@@ -53,7 +60,9 @@ class SqlMeter:
                 _ENTER,
                 (
                     *(ticket, account, self._process, minute, microseconds(at + LEASE)),
-                    *(account, minute, requests, account, minute, tokens, account, now, concurrent),
+                    *(account, minute, ticket, requests),
+                    *(account, minute, tokens),
+                    *(account, now, ticket, concurrent),
                 ),
             ),
         )
@@ -63,7 +72,7 @@ class SqlMeter:
 
     async def leave(self, account: str, limits: Limits, ticket: str, at: datetime, *, tokens: int) -> None:  # noqa: ARG002
         """The request is over."""
-        await self._database.run((_LEAVE, (microseconds(at) // MINUTE, tokens, ticket)))
+        await self._database.run((_LEAVE, (ticket, account, self._process, microseconds(at) // MINUTE, tokens)))
 
     async def renew(self, at: datetime) -> None:
         """What entered here is still at work."""

@@ -53,21 +53,21 @@ class MemoryMeter:
 
     def __init__(self) -> None:
         self._minute = -1
-        self._requests: Counter[str] = Counter()
+        self._requests: defaultdict[str, set[str]] = defaultdict(set)
         self._tokens: Counter[str] = Counter()
         self._at_work: defaultdict[str, set[str]] = defaultdict(set)
 
     async def enter(self, account: str, limits: Limits, ticket: str, at: datetime) -> None:
         """Admit a request."""
         self._turn(at)
-        at_work = self._at_work[account]
+        at_work, requests = self._at_work[account] - {ticket}, self._requests[account] - {ticket}
         if limits.concurrent is not None and len(at_work) >= limits.concurrent:
             raise RateLimited(
                 detail=f"Your credentials are for {limits.concurrent} requests at once, and as many are at work.",
                 retry_after_s=1,
             )
         for what, number, used in (
-            ("requests", limits.requests_per_minute, self._requests[account]),
+            ("requests", limits.requests_per_minute, len(requests)),
             ("tokens", limits.tokens_per_minute, self._tokens[account]),
         ):
             if number is not None and used >= number:
@@ -75,8 +75,8 @@ class MemoryMeter:
                     detail=f"Your credentials are for {number} {what} a minute, and these are used up.",
                     retry_after_s=_MINUTE_S - at.timestamp() % _MINUTE_S,
                 )
-        self._requests[account] += 1
-        at_work.add(ticket)
+        self._requests[account].add(ticket)
+        self._at_work[account].add(ticket)
 
     async def leave(self, account: str, limits: Limits, ticket: str, at: datetime, *, tokens: int) -> None:  # noqa: ARG002
         """The request is over."""

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from ... import __version__
-from ...domain.errors import GatewayError
+from ...domain.errors import GatewayError, InsufficientScope, InvalidCredentials
 
 app = App(
     name="pluggably",
@@ -21,6 +21,7 @@ app.command("pluggably.entrypoints.cli.audit:audit", name="audit")
 _MODELS = "pluggably.entrypoints.cli.model_commands"
 app.command(f"{_MODELS}:models", name="models", help="Look at the models of the running service, or change them.")
 app.command(f"{_MODELS}:storage", name="storage", help="Look at what the running service stores, or clean up.")
+app.command("pluggably.entrypoints.cli.key_commands:keys", name="keys", help="Let others use the service, by API keys.")
 sessions = App(name="sessions", help="Look at the sessions of the running service, hold them, and let old ones go.")
 app.command(sessions)
 
@@ -41,6 +42,8 @@ AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON,
 Reason = Annotated[str, Parameter(help="Why it has to be kept; shown to whoever tries to erase it.")]
 DryRun = Annotated[bool, Parameter(negative=(), help="Only say what is due.")]
 HERE = "http://127.0.0.1:8080"
+NOT_ALLOWED = 77
+"""The exit code where credentials are missing or not enough (EX_NOPERM of sysexits.h)."""
 
 
 @app.command
@@ -163,6 +166,9 @@ def main() -> None:
     """Run the command line; what a user can cause ends as one sentence on stderr."""
     try:
         app()
+    except (InvalidCredentials, InsufficientScope) as error:
+        print(f"pluggably: {error}", file=sys.stderr)
+        sys.exit(NOT_ALLOWED)
     except GatewayError as error:
         sys.exit(f"pluggably: {error}")
     except KeyboardInterrupt:

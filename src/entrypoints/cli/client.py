@@ -1,13 +1,16 @@
 """A small client of the gateway's own API."""
 
 import json
+import os
+import re
 from collections.abc import Generator, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
-from ...domain.errors import GatewayError
+from ...domain.errors import GatewayError, InsufficientScope, InvalidCredentials
+from ..settings import CLIENT_KEY
 from .plain import plain
 
 CONNECT_S = 5.0
@@ -25,18 +28,19 @@ def is_service(url: str) -> bool:
 
 
 class Client:
-    """Talks to a running service; its errors come as one sentence."""
+    """Talks to a running service, with the API key in `PLUGGABLY_API_KEY`; its errors come as one sentence."""
 
     def __init__(self, url: str) -> None:
         """Nothing is sent yet.
 
         Raises:
-            GatewayError: that is no address.
+            GatewayError: that is no address, or what should be a key is none.
         """
-        self._url = url.rstrip("/")
+        self._url, self._key = url.rstrip("/"), client_key()
         timeout = httpx.Timeout(None, connect=CONNECT_S)  # a model may take as long as it takes
         try:
-            self._http = httpx.Client(base_url=f"{self._url}/v1", timeout=timeout, trust_env=False)
+            headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+            self._http = httpx.Client(base_url=f"{self._url}/v1", headers=headers, timeout=timeout, trust_env=False)
         except _FAILURES as error:
             raise self._failed(error) from error
 
@@ -58,7 +62,7 @@ class Client:
             with self._http.stream("GET", path, params=_given(query)) as response:
                 if not response.is_success or not _is_ours(response):
                     response.read()
-                    raise _refusal(response)
+                    raise self._refusal(response)
                 yield from response.iter_bytes()
         except _FAILURES as error:
             raise self._failed(error) from error
@@ -98,7 +102,7 @@ class Client:
             with self._http.stream("POST", path, json=body) as response:
                 if response.is_error or not _is_ours(response):
                     response.read()
-                    raise _refusal(response)
+                    raise self._refusal(response)
                 for name, data in _parse(_lines(response.iter_bytes())):
                     yield name, data
         except _FAILURES as error:
@@ -116,7 +120,7 @@ class Client:
             with self._http.stream("GET", path) as response:
                 if response.is_error or not _is_ours(response):
                     response.read()
-                    raise _refusal(response)
+                    raise self._refusal(response)
                 yield from _parse(_lines(response.iter_bytes()))
         except _FAILURES as error:
             raise self._failed(error) from error
@@ -134,8 +138,26 @@ class Client:
         except _FAILURES as error:
             raise self._failed(error) from error
         if not response.is_success or not _is_ours(response):
-            raise _refusal(response)
+            raise self._refusal(response)
         return response
+
+    def _refusal(self, response: httpx.Response) -> GatewayError:
+        try:
+            detail = response.json()["detail"]
+        except (ValueError, KeyError, TypeError):
+            return _stranger(response)
+        if not isinstance(detail, str):
+            return _stranger(response)
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            return InvalidCredentials(detail=self._who_are_you())
+        if response.status_code == httpx.codes.FORBIDDEN:
+            return InsufficientScope(detail=plain(detail))
+        return GatewayError(detail=plain(detail))
+
+    def _who_are_you(self) -> str:
+        if self._key:
+            return f"{self._url} does not take the key in {CLIENT_KEY}: it is another service's, was revoked, or ended."
+        return f"{self._url} wants an API key. Put one into the environment variable {CLIENT_KEY}."
 
     def _failed(self, error: Exception) -> GatewayError:
         if isinstance(error, UnicodeError):
@@ -153,6 +175,18 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._http.close()
+
+
+def client_key() -> str | None:
+    """The API key that commands show.
+
+    Raises:
+        GatewayError: there is something that is none.
+    """
+    key = os.environ.get(CLIENT_KEY, "").strip()
+    if key and not re.fullmatch(r"[!-~]+", key):
+        raise GatewayError(detail=f"What {CLIENT_KEY} holds is no API key.")
+    return key or None
 
 
 def _given(query: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,14 +225,6 @@ def _object(text: str) -> dict[str, Any]:
 
 def _is_ours(response: httpx.Response) -> bool:
     return "x-request-id" in response.headers
-
-
-def _refusal(response: httpx.Response) -> GatewayError:
-    try:
-        detail = response.json()["detail"]
-    except (ValueError, KeyError, TypeError):
-        return _stranger(response)
-    return GatewayError(detail=plain(detail)) if isinstance(detail, str) else _stranger(response)
 
 
 def _stranger(response: httpx.Response) -> GatewayError:

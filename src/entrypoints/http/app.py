@@ -8,6 +8,7 @@ import falcon.asgi
 import falcon.media
 import msgspec
 import structlog
+from falcon.constants import COMBINED_METHODS
 
 from . import problems
 from .openai import ChatCompletions
@@ -172,7 +173,7 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/health/ready", health, "ready"),
     ]
     for template, resource, suffix in routes:
-        expect_permissions(template, [it for it in falcon.HTTP_METHODS if hasattr(resource, _responder(it, suffix))])
+        expect_permissions(template, [it for it in COMBINED_METHODS if hasattr(resource, _responder(it, suffix))])
         app.add_route(template, resource, suffix=suffix)
     problems.install(app, tuple(template for template, _, _ in routes))
     return app

@@ -1,5 +1,6 @@
 """What each route needs: by the route that was matched, whatever the path looked like; or it is not served."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -27,6 +28,8 @@ PUBLIC: Final = frozenset(
         ("GET", "/v1/artifacts/{artifact_id}/content"),  # whose URL is the credential
     }
 )
+
+_PUBLIC_PATHS = re.compile("|".join(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)) for _, path in sorted(PUBLIC)))
 
 PERMISSIONS: Final[Mapping[str, Mapping[str, Needed]]] = {
     "/v1/generations/text": {"POST": _GENERATE},
@@ -90,9 +93,7 @@ def expect_permissions(template: str, methods: Iterable[str]) -> None:
 
 def may_be_public(method: str, path: str) -> bool:
     """Whether a path may be one of the public routes. Only for refusing early: a route is let through once matched."""
-    return method in ("GET", "HEAD") and (
-        path.startswith("/health/") or path.endswith("/content") or path == "/metrics"
-    )
+    return method in ("GET", "HEAD") and _PUBLIC_PATHS.fullmatch(path.removesuffix("/")) is not None
 
 
 def require_permission(method: str, template: str, principal: Principal | None, refusal: GatewayError | None) -> None:
@@ -106,9 +107,7 @@ def require_permission(method: str, template: str, principal: Principal | None, 
         return
     if principal is None:
         raise refusal or InvalidCredentials()
-    if template not in PERMISSIONS:
-        return  # a public route, with a method that it does not have
-    needed = PERMISSIONS[template].get(method, _ANYBODY)  # what no route has is refused by the router
+    needed = PERMISSIONS.get(template, {}).get(method, _ANYBODY)  # methods that a route lacks are refused by the router
     if needed and not any(scope in principal.scopes for scope in needed):
         allowed = " or ".join(repr(scope.value) for scope in needed)
         raise InsufficientScope(detail=f"This needs the scope {allowed}, which your credentials do not have.")

@@ -171,15 +171,20 @@ class RequestScope:
                 raise
 
     async def _take_body(self, exchange: Exchange, scope: Scope, length: int, receive: Receive) -> None:
-        if (scope["method"], scope["path"].rstrip("/")) in STREAMED:
+        if exchange.principal is None:  # on a route that is for everybody: none of these takes a body
+            await _read(Incoming(receive, length, 0))
+        elif (scope["method"], scope["path"].rstrip("/")) in STREAMED:
             exchange.incoming = Incoming(receive, length, self._options.upload_limit_bytes)
         else:
-            incoming = Incoming(receive, length, self._options.body_limit_bytes)
-            exchange.body = b"".join([piece async for piece in incoming])
+            exchange.body = await _read(Incoming(receive, length, self._options.body_limit_bytes))
 
     def _expect_open(self, scope: Scope) -> None:
         if self.draining and not scope["path"].startswith("/health/"):
             raise _draining()
+
+
+async def _read(incoming: Incoming) -> bytes:
+    return b"".join([piece async for piece in incoming])
 
 
 def _credential(scope: Scope) -> str | None:

@@ -1,7 +1,6 @@
 """Who may do what: keys made, limited, changed and taken away; routes that let nobody through by themselves."""
 
 import asyncio
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import openai
@@ -9,38 +8,26 @@ import pytest
 
 from pluggably.adapters.memory.generator import ScriptedGenerator
 from pluggably.adapters.system import now
-from pluggably.application.keys import NewKey
 from pluggably.domain.access import LOCAL_OPERATOR, Limits, Scope
 from pluggably.entrypoints.http.permissions import PUBLIC, expect_permissions, may_be_public
+from tests.artifact_world import ArtifactWorld
 
+from .keyed import EVERYTHING, TEXT, Clock, guarded, made
 from .world import World, client_of, raw_connection, serving
 
-TEXT = {"model": "tiny", "input": "Hello"}
-EVERYTHING = frozenset(Scope)
-USER = frozenset({Scope.GENERATE, Scope.SESSIONS, Scope.ARTIFACTS, Scope.MODELS_READ})
+IN_BACKGROUND = TEXT | {"background": True}
 
 
-class Clock:
-    """The time, which can be put forward."""
+class Shelf(dict):
+    """Knows what was looked for on it."""
 
     def __init__(self) -> None:
-        self.ahead = timedelta()
+        super().__init__()
+        self.looked_for: list[str] = []
 
-    def __call__(self):
-        return now() + self.ahead
-
-
-async def made(world, scopes=USER, **facts) -> dict[str, str]:
-    """The headers of somebody with a key."""
-    shown = await world.keys.create(NewKey(name="k", scopes=frozenset(scopes), **facts), LOCAL_OPERATOR)
-    return {"Authorization": f"Bearer {shown.secret}"}
-
-
-@asynccontextmanager
-async def guarded(generator=None, **wanted):
-    world = World(generator, api_keys=True, **wanted)
-    async with client_of(world.app()) as http:
-        yield world, http
+    def get(self, key, default=None):
+        self.looked_for.append(key)
+        return super().get(key, default)
 
 
 async def test_without_credentials_nothing_is_done_and_nothing_told():
@@ -52,14 +39,17 @@ async def test_without_credentials_nothing_is_done_and_nothing_told():
             ("GET", "/v1/nowhere"),
             ("GET", "/"),
             ("DELETE", "/health/live"),
+            ("GET", "/health/nowhere"),
+            ("GET", "/v1/nowhere/content"),
+            ("PROPFIND", "/v1/models"),
             ("GET", "/v1/keys"),
             ("OPTIONS", "/v1/models"),
         ):
             refused = await http.request(method, path, json=TEXT)
             assert (refused.status_code, refused.json()["code"]) == (401, "invalid_credentials"), path
             assert refused.headers["www-authenticate"].startswith("Bearer")
+        assert (await http.head("/v1/models")).status_code == 401
         assert (await http.get("/health/live")).status_code == 200
-        assert (await http.get("/health/nowhere")).status_code == 404
         assert world.generator.requests == []
 
 
@@ -93,6 +83,9 @@ async def test_who_is_nobody_sends_no_body():
     async with serving(world.app()) as url, raw_connection(url) as connection:
         await connection.send(b"POST /v1/artifacts HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
         assert b"401" in await connection.until(b"\r\n")
+    async with client_of(world.app()) as http:
+        refused = await http.request("GET", "/health/live", content=b"x")
+        assert (refused.status_code, refused.json()["code"]) == (413, "request_too_large")
 
 
 @pytest.mark.parametrize(
@@ -192,6 +185,34 @@ async def test_nobody_gives_away_what_they_do_not_have():
         assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
 
 
+async def test_nobody_takes_what_they_do_not_have_from_a_key_that_has_it():
+    async with guarded() as (world, http):
+        admin, other = await made(world, {Scope.ADMIN}), await made(world, EVERYTHING)
+        key = (await http.get("/v1/me", headers=other)).json()["id"]
+        refused = await http.post(f"/v1/keys/{key}/rotate", json={}, headers=admin)
+        assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
+        assert (await http.get("/v1/me", headers=other)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("models", "status"),
+    [
+        (None, 403),
+        (["*"], 403),
+        (["tiny"], 403),
+        (["acme/large"], 201),
+        (["acme/*"], 201),
+        (["acme/l*"], 403),
+        ([], 201),
+    ],
+)
+async def test_who_has_some_models_gives_no_others_away(models, status):
+    async with guarded() as (world, http):
+        admin = await made(world, EVERYTHING, models=("acme/*",))
+        body = {"name": "a", "scopes": ["generate"]} | ({} if models is None else {"models": models})
+        assert (await http.post("/v1/keys", json=body, headers=admin)).status_code == status
+
+
 @pytest.mark.parametrize(
     ("wanted", "pointer"),
     [
@@ -257,6 +278,46 @@ async def test_a_key_is_for_its_models_alone():
         assert (await http.post("/v1/generations/text", json=in_background, headers=user)).status_code == 403
 
 
+async def test_models_are_shown_to_those_who_may_ask_them():
+    async with guarded() as (world, http):
+        user, reader = await made(world, models=("acme/*",)), await made(world, {Scope.MODELS_READ})
+        keeper = await made(world, {Scope.MODELS_ADMIN}, models=())
+        listed = [(await http.get("/v1/models", headers=it)).json()["data"] for it in (user, reader, keeper)]
+        assert [sorted(model["id"] for model in it) for it in listed] == [
+            ["acme/large"],
+            ["acme/large", "painter", "tiny"],
+            ["acme/large", "painter", "tiny"],
+        ]
+        for path in ("tiny", "small", "tiny/parameters", "nothing"):
+            hidden = (await http.get(f"/v1/models/{path}", headers=user)).json()
+            name = path.removesuffix("/parameters")
+            assert (hidden["code"], hidden["detail"]) == ("not_found", f"There is no model {name!r}.")
+        assert (await http.get("/v1/models/acme/large/parameters", headers=user)).status_code == 200
+
+
+@pytest.mark.parametrize("wanted", ["tiny", "nothing", "painter", None], ids=str)
+async def test_who_may_not_ask_a_model_is_not_told_whether_it_is_there(wanted):
+    async with guarded() as (world, http):
+        user = await made(world, models=("acme/*",))
+        request = {"input": "Hello", "parameters": {"top_k": 3}} | ({"model": wanted} if wanted else {})
+        answers = [
+            await http.post("/v1/generations/text", json=request, headers=user),
+            await http.post("/v1/generations/text", json=request | {"background": True}, headers=user),
+            await http.post("/v1/sessions", json={"defaults": {"text": wanted or "tiny"}}, headers=user),
+        ]
+        for answer in answers:
+            assert (answer.status_code, answer.json()["code"]) == (403, "model_not_allowed")
+            assert "painter" not in answer.text.replace(repr(wanted), "")
+
+
+async def test_a_pattern_is_not_told_what_else_there_is():
+    async with guarded() as (world, http):
+        user = await made(world, models=("acme/*",))
+        refused = await http.post("/v1/generations/text", json={"model": "acme/lage", "input": "Hello"}, headers=user)
+        assert (refused.status_code, refused.json()["code"]) == (400, "model_not_found")
+        assert "tiny" not in refused.text
+
+
 async def test_limits_hold_and_say_when_to_come_again():
     async with guarded() as (world, http):
         user, other = await made(world, limits=Limits(requests_per_minute=2)), await made(world)
@@ -289,6 +350,55 @@ async def test_tokens_are_counted_also_of_what_broke_off():
         assert refused.status_code in (429, 200)  # 200 if the minute was just over
         if refused.status_code == 429:
             assert "4 tokens a minute" in refused.json()["detail"]
+
+
+async def test_what_is_in_the_background_counts_and_waits_until_it_may_begin():
+    async with guarded(ScriptedGenerator(gate=(gate := asyncio.Event()))) as (world, http):
+        user = await made(world, limits=Limits(concurrent=1))
+        asked = [await http.post("/v1/generations/text", json=IN_BACKGROUND, headers=user) for _ in range(2)]
+        while not world.generator.running:
+            await asyncio.sleep(0)
+        refused = await http.post("/v1/generations/text", json=TEXT, headers=user)
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+        assert world.generator.running == 1
+        gate.set()
+        for job in asked:
+            path = f"/v1/generations/{job.json()['id']}"
+            ended = (await http.get(path, headers=user | {"Prefer": "wait=10"})).json()
+            assert ended["status"] == "completed", ended
+
+
+async def test_a_job_that_tries_again_is_one_request():
+    async with guarded(ScriptedGenerator(gate=(gate := asyncio.Event()))) as (world, http):
+        user = await made(world, owner="ada", limits=Limits(requests_per_minute=1))
+        other = await made(world, owner="ada")
+        session = (await http.post("/v1/sessions", json={}, headers=user)).json()["id"]
+        first = asyncio.create_task(
+            http.post("/v1/generations/text", json=TEXT | {"session_id": session}, headers=other)
+        )
+        while not world.generator.running:
+            await asyncio.sleep(0)
+        asked = await http.post("/v1/generations/text", json=IN_BACKGROUND | {"session_id": session}, headers=user)
+        path = f"/v1/generations/{asked.json()['id']}"
+        waiting = (await http.get(path, headers=user | {"Prefer": "wait=1"})).json()
+        assert waiting["status"] == "queued"
+        gate.set()
+        assert (await first).status_code == 200
+        ended = (await http.get(path, headers=user | {"Prefer": "wait=10"})).json()
+        assert ended["status"] == "completed", ended
+
+
+async def test_for_what_is_not_admitted_nothing_is_fetched(tmp_path):
+    artifacts = ArtifactWorld(tmp_path)
+    async with guarded(artifacts=artifacts) as (world, http):
+        user = await made(world, limits=Limits(concurrent=1))
+        principal = await world.services.access.principal(user["Authorization"].removeprefix("Bearer "))
+        await world.services.generate.metering.meter.enter(principal.account, principal.limits, "t", now())
+        artifacts.egress.shelf = Shelf()
+        picture = {"type": "image", "url": "https://pictures.test/b"}
+        shown = {"model": "painter", "input": [{"role": "user", "content": [picture]}]}
+        refused = await http.post("/v1/generations/image", json=shown, headers=user)
+        assert (refused.status_code, artifacts.egress.shelf.looked_for) == (429, []), refused.text
 
 
 async def test_openais_sdk_shows_its_key_and_understands_refusals():

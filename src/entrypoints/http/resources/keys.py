@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from attrs import asdict, frozen
 from falcon.asgi import Response
 
-from ....application.keys import Keys, NewKey
+from ....application.keys import Keys, NewKey, ShownKey
 from ....domain.access import NO_LIMITS, Limits, Principal, Scope
 from ....domain.api_key import ApiKey
 from ....domain.parameters import Field
@@ -38,6 +38,17 @@ class KeyWanted:
     limits: Annotated[LimitsWanted | None, Field("How much may be asked with it.")] = None
     expires_at: Annotated[str | None, Field("When it ends, such as 2027-01-31T12:00:00Z; absent: never.")] = None
 
+    def new_key(self) -> NewKey:
+        """As the use case takes it."""
+        return NewKey(
+            name=self.name,
+            scopes=frozenset(self.scopes),
+            owner=self.owner,
+            models=self.models,
+            limits=Limits(**asdict(self.limits)) if self.limits else NO_LIMITS,
+            expires_at=read_time("/expires_at", self.expires_at),
+        )
+
 
 @frozen(kw_only=True)
 class Rotation:
@@ -55,19 +66,10 @@ class KeyResource:
     async def on_post(self, req: Request, resp: Response) -> None:
         """Make a key; its secret is in this answer alone."""
         refuse_idempotency_key(req, "")
-        wanted = read_body(req, KeyWanted)
-        new = NewKey(
-            name=wanted.name,
-            scopes=frozenset(wanted.scopes),
-            owner=wanted.owner,
-            models=wanted.models,
-            limits=Limits(**asdict(wanted.limits)) if wanted.limits else NO_LIMITS,
-            expires_at=read_time("/expires_at", wanted.expires_at),
-        )
-        shown = await self.keys.create(new, principal_of(req))
+        shown = await self.keys.create(read_body(req, KeyWanted).new_key(), principal_of(req))
         resp.status_code = 201
         resp.location = f"/v1/keys/{shown.key.id}"
-        resp.media = key_object(shown.key) | {"secret": shown.secret}
+        resp.media = shown_object(shown)
 
     async def on_get(self, req: Request, resp: Response) -> None:
         """All keys."""
@@ -88,8 +90,7 @@ class KeyResource:
         """Give it a new secret, which is in this answer alone."""
         refuse_idempotency_key(req, "")
         overlap = timedelta(seconds=read_body(req, Rotation).overlap_s)
-        shown = await self.keys.rotate(key_id, overlap, principal_of(req))
-        resp.media = key_object(shown.key) | {"secret": shown.secret}
+        resp.media = shown_object(await self.keys.rotate(key_id, overlap, principal_of(req)))
 
 
 @frozen
@@ -118,6 +119,11 @@ def key_object(key: ApiKey) -> dict[str, Any]:
         "revoked_at": key.revoked_at,
         "last_used_at": key.last_used_at,
     }
+
+
+def shown_object(shown: ShownKey) -> dict[str, Any]:
+    """A key with its secret."""
+    return key_object(shown.key) | {"secret": shown.secret}
 
 
 def principal_object(principal: Principal) -> dict[str, Any]:

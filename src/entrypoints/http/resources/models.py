@@ -102,7 +102,8 @@ class Models:
                 text=wanted.q,
             )
         )
-        body = _encode(list_object([self._object(req, model) for model in models]))
+        principal = principal_of(req)
+        body = _encode(list_object([self._object(req, model) for model in models if principal.may_see(model.id)]))
         _send(req, resp, body, tag_of(body))
 
     async def on_post(self, req: Request, resp: Response) -> None:
@@ -125,11 +126,13 @@ class Models:
     async def on_get_one(self, req: Request, resp: Response, path: str) -> None:
         """One model, or its parameters; ids may have slashes, so the path is taken apart here."""
         read_query(req, Nothing)
+        model = await self.catalog.get(path.removesuffix(_PARAMETERS))
+        if not principal_of(req).may_see(model.id):
+            raise NotFound.of("model", path.removesuffix(_PARAMETERS))
         if path.endswith(_PARAMETERS):
-            model = await self.catalog.get(path.removesuffix(_PARAMETERS))
             resp.media = parameter_schema(model.modality, model)
         else:
-            await self._show(req, resp, await self.catalog.get(path))
+            await self._show(req, resp, model)
 
     async def on_patch_one(self, req: Request, resp: Response, path: str) -> None:
         """Change what is said of a model."""
