@@ -7,9 +7,10 @@ no tokens they are estimated, pictures left out.
 """
 
 from collections.abc import AsyncGenerator, Mapping
+from time import monotonic
 from typing import Final
 
-from ....domain.errors import ProviderTimeout, StreamInterrupted
+from ....domain.errors import ProviderBadResponse, ProviderTimeout, StreamInterrupted
 from ....domain.generation import GenerationEvent, GenerationRequest, Started
 from ..transport.event_stream import EventStream
 from ..transport.reply import Reply
@@ -49,8 +50,8 @@ class OpenAIChat:
             await expect_success(reply, self._limits.idle_s)
             await expect_events(reply, self._limits.idle_s)
             answer, events = StreamedAnswer(request), EventStream()
-            while not answer.done and (piece := await self._piece(reply, answer)):
-                for payload in fed(events, piece, reply.provider):
+            while not answer.done and (payloads := await self._heard(reply, events, begun=answer.begun)):
+                for payload in payloads:
                     for delta in answer.take(payload):
                         yield delta
             result = answer.completed()
@@ -59,11 +60,25 @@ class OpenAIChat:
             await reply.close()
         yield result
 
-    async def _piece(self, reply: Reply, answer: StreamedAnswer) -> bytes:
-        """The next read. Silence before any output is a timeout; after it, the stream is interrupted."""
-        if not answer.begun:
-            return await reply.piece(self._limits.first_byte_s)
+    async def _heard(self, reply: Reply, events: EventStream, *, begun: bool) -> list[bytes]:
+        """The data of the next events; none at the end.
+
+        What goes wrong before any output (`begun`) can be tried again, later on it interrupts the stream. Pings hold a
+        stream open, but not for longer than a first output may take: who sends them may have lost sight of the model.
+        """
+        since, silence_s = monotonic(), self._limits.idle_s if begun else self._limits.first_byte_s
         try:
-            return await reply.piece(self._limits.idle_s)
+            while piece := await reply.piece(silence_s):
+                if payloads := fed(events, piece, reply.provider):
+                    return payloads
+                if monotonic() - since > self._limits.first_byte_s:
+                    raise ProviderTimeout(detail=f"Provider {reply.provider!r} sends signs of life, and nothing else.")
         except ProviderTimeout as exc:
-            raise StreamInterrupted(detail=str(exc)) from exc
+            if begun:
+                raise StreamInterrupted(detail=str(exc)) from exc
+            raise
+        except StreamInterrupted as exc:
+            if not begun:
+                raise ProviderBadResponse(detail=str(exc)) from exc
+            raise
+        return []
