@@ -28,6 +28,7 @@ PARTS = {
     "The log of all events": ["benchmarks.audit"],
     "Pictures through the gateway": ["benchmarks.images"],
     "Artifacts": ["benchmarks.artifacts"],
+    "Clients that leave": ["benchmarks.disconnects"],
     "Overhead beside the peers": ["benchmarks.overhead"],
 }
 
