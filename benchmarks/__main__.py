@@ -30,6 +30,7 @@ PARTS = {
     "Pictures through the gateway": ["benchmarks.images"],
     "Artifacts": ["benchmarks.artifacts"],
     "Downloads": ["benchmarks.downloads"],
+    "Clients that leave": ["benchmarks.disconnects"],
     "Overhead beside the peers": ["benchmarks.overhead"],
 }
 

@@ -139,6 +139,7 @@ class ModelNotFound(Rejected):
     """No model answers to that name; `close_matches` are names that do."""
 
     code = "model_not_found"
+    falls_back = True
     selector: str = ""
     close_matches: tuple[str, ...] = ()
 

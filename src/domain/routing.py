@@ -61,7 +61,7 @@ class BreakerPolicy:
 class Health:
     """What is known of a model from its last answers: how many failed in a row, and when it can be asked again.
 
-    `limited`: its provider said so itself, because too much was asked.
+    Its provider may have said so itself (`Retry-After`); `limited`: because too much was asked.
     """
 
     failures: int = 0
@@ -77,11 +77,13 @@ class Health:
         if isinstance(error, ProviderRateLimited):
             return evolve(self, rests_until=max(self.rests_until, at + (error.retry_after_s or 0)), limited=True)
         worse = evolve(self, failures=self.failures + 1, limited=False)
+        if error.retry_after_s is not None:
+            worse = evolve(worse, rests_until=max(self.rests_until, at + error.retry_after_s))
         return worse._resting(policy, at) if worse.failures >= policy.failures else worse
 
     def _resting(self, policy: BreakerPolicy, at: float) -> "Health":
         doublings = min(self.failures - policy.failures, MOST_DOUBLINGS)
-        return evolve(self, rests_until=at + policy.cooldown_s * 2.0**doublings)
+        return evolve(self, rests_until=max(self.rests_until, at + policy.cooldown_s * 2.0**doublings))
 
 
 def tells_of_health(error: GatewayError) -> bool:

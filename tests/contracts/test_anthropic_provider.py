@@ -6,11 +6,11 @@ from attrs import evolve
 
 from pluggably.adapters.providers.anthropic.provider import AnthropicProvider
 from pluggably.domain.generation import FinishReason, Role, ToolCallPart, text_message
+from pluggably.testing.generator import GeneratorContract
+from pluggably.testing.model_source import ModelSourceContract
 
 from ..builders import a_request
 from ..integration.providers.anthropic_server import anthropic_server, counting
-from .generator import GeneratorContract
-from .model_source import ModelSourceContract
 
 TOOL = {
     "type": "function",

@@ -8,9 +8,8 @@ from pluggably.adapters.catalog.folder import SHIPPED
 from pluggably.adapters.runners.pool import LocalRunners
 from pluggably.domain.errors import RunnerCrashed
 from pluggably.domain.generation import Completed, Progress
+from pluggably.testing.media_generator import MediaGeneratorContract, events_of
 from tests.builders import a_model, a_picture_request
-
-from .media_generator import MediaGeneratorContract, events_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

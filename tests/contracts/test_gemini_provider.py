@@ -8,12 +8,12 @@ from attrs import evolve
 
 from pluggably.adapters.providers.gemini.provider import GeminiProvider
 from pluggably.domain.generation import Completed, Progress, Started, TextDelta
+from pluggably.testing.generator import GeneratorContract
+from pluggably.testing.media_generator import MediaGeneratorContract, events_of
+from pluggably.testing.model_source import ModelSourceContract
 
 from ..builders import a_picture_request, a_request
 from ..integration.providers.gemini_server import counting, drawing, gemini_server
-from .generator import GeneratorContract
-from .media_generator import MediaGeneratorContract, events_of
-from .model_source import ModelSourceContract
 
 
 class TestText(GeneratorContract):

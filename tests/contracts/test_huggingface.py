@@ -5,13 +5,13 @@ import pytest
 
 from pluggably.adapters.providers.huggingface.provider import HuggingFaceProvider
 from pluggably.domain.generation import Completed, Started
+from pluggably.testing.generator import GeneratorContract
+from pluggably.testing.media_generator import MediaGeneratorContract, events_of
+from pluggably.testing.model_source import ModelSourceContract
 
 from ..builders import a_request
 from ..integration.providers.huggingface_stub import drawing, huggingface
 from ..integration.providers.image_answers import asked_of
-from .generator import GeneratorContract
-from .media_generator import MediaGeneratorContract, events_of
-from .model_source import ModelSourceContract
 
 
 class TestTextAgainstLlamaCpp(GeneratorContract):

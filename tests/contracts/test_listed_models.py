@@ -2,9 +2,8 @@ import pytest
 
 from pluggably.adapters.memory.models import ListedModels
 from pluggably.domain.model import ModelStatus
+from pluggably.testing.model_source import ModelSourceContract
 from tests.builders import a_model
-
-from .model_source import ModelSourceContract
 
 
 class TestListedModels(ModelSourceContract):

@@ -3,9 +3,8 @@
 import pytest
 
 from pluggably.adapters.runners.pool import LocalRunners
+from pluggably.testing.generator import GeneratorContract
 from tests.builders import a_gguf_model, a_request
-
-from .generator import GeneratorContract
 
 
 class TestLlamaCpp(GeneratorContract):

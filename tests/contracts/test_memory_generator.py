@@ -6,9 +6,9 @@ import pytest
 from pluggably.adapters.memory.generator import ScriptedGenerator
 from pluggably.domain.errors import ProviderOverloaded
 from pluggably.domain.generation import Completed, TextDelta
+from pluggably.testing.generator import GeneratorContract
 
 from ..builders import a_request
-from .generator import GeneratorContract
 
 
 class TestScriptedGenerator(GeneratorContract):

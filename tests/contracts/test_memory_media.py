@@ -10,10 +10,9 @@ from PIL import Image
 from pluggably.adapters.memory.media import ScriptedMediaGenerator
 from pluggably.domain.errors import InvalidRequest, ProviderOverloaded
 from pluggably.domain.generation import Progress
+from pluggably.testing.media_generator import MediaGeneratorContract, content_of, events_of, left_in
 from tests.builders import a_picture_request, a_request, a_solid_request
 from tests.integration.runners.glb import read_glb
-
-from .media_generator import MediaGeneratorContract, content_of, events_of, left_in
 
 
 class TestScriptedPictures(MediaGeneratorContract):

@@ -3,11 +3,11 @@
 import pytest
 
 from pluggably.adapters.providers.meshy.provider import MeshyProvider
+from pluggably.testing.media_generator import MediaGeneratorContract, events_of
+from pluggably.testing.model_source import ModelSourceContract
 
 from ..integration.providers.meshy_stub import MeshyStub, meshy
 from ..integration.providers.solids import asked_of
-from .media_generator import MediaGeneratorContract, events_of
-from .model_source import ModelSourceContract
 
 
 class TestMeshy(MediaGeneratorContract):

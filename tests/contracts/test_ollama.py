@@ -2,10 +2,11 @@
 
 import pytest
 
+from pluggably.testing.generator import GeneratorContract
+from pluggably.testing.model_source import ModelSourceContract
+
 from ..builders import a_request
 from ..integration.providers.ollama_stub import OllamaStub, ollama
-from .generator import GeneratorContract
-from .model_source import ModelSourceContract
 
 
 class TestOllama(GeneratorContract):

@@ -5,11 +5,11 @@ import pytest
 
 from pluggably.adapters.providers.openai.provider import OpenAIProvider
 from pluggably.domain.generation import Progress
+from pluggably.testing.media_generator import MediaGeneratorContract, events_of
 
 from ..integration.providers.image_answers import asked_of, drawing
 from ..integration.providers.openai_server import openai_server
 from ..integration.service import Service
-from .media_generator import MediaGeneratorContract, events_of
 
 
 class TestAgainstTheStub(MediaGeneratorContract):

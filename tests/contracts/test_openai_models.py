@@ -1,8 +1,7 @@
 import pytest
 
 from pluggably.adapters.providers.openai.provider import OpenAIProvider
-
-from .model_source import ModelSourceContract
+from pluggably.testing.model_source import ModelSourceContract
 
 
 class TestOpenAIProvider(ModelSourceContract):

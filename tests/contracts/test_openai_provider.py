@@ -5,10 +5,10 @@ import pytest
 from attrs import evolve
 
 from pluggably.domain.generation import GenerationRequest
+from pluggably.testing.generator import GeneratorContract
 
 from ..builders import a_request
 from ..integration.providers.openai_server import counting, openai_server
-from .generator import GeneratorContract
 
 
 def asked_of(provider, request: GenerationRequest) -> GenerationRequest:

@@ -5,9 +5,8 @@ import pytest_asyncio
 
 from pluggably.adapters.catalog.folder import SHIPPED
 from pluggably.adapters.runners.pool import LocalRunners
+from pluggably.testing.media_generator import MediaGeneratorContract
 from tests.builders import a_model, a_solid_request
-
-from .media_generator import MediaGeneratorContract
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

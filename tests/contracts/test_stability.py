@@ -4,12 +4,12 @@ import pytest
 
 from pluggably.adapters.providers.stability.provider import StabilityProvider
 from pluggably.domain.generation import Completed, Started
+from pluggably.testing.media_generator import MediaGeneratorContract, events_of
+from pluggably.testing.model_source import ModelSourceContract
 
 from ..integration.providers.image_answers import asked_of as asked_for_a_picture
 from ..integration.providers.solids import a_picture, asked_of
 from ..integration.providers.stability_stub import drawing, stability
-from .media_generator import MediaGeneratorContract, events_of
-from .model_source import ModelSourceContract
 
 
 class WithoutProgress(MediaGeneratorContract):

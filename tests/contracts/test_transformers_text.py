@@ -4,9 +4,8 @@ import pytest
 import pytest_asyncio
 
 from pluggably.adapters.runners.pool import LocalRunners
+from pluggably.testing.generator import GeneratorContract
 from tests.builders import a_model, a_request
-
-from .generator import GeneratorContract
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

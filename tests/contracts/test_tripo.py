@@ -3,11 +3,11 @@
 import pytest
 
 from pluggably.adapters.providers.tripo.provider import TripoProvider
+from pluggably.testing.media_generator import MediaGeneratorContract
+from pluggably.testing.model_source import ModelSourceContract
 
 from ..integration.providers.solids import asked_of
 from ..integration.providers.tripo_stub import TripoStub, tripo
-from .media_generator import MediaGeneratorContract
-from .model_source import ModelSourceContract
 
 
 class TestTripo(MediaGeneratorContract):

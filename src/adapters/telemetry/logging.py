@@ -2,6 +2,8 @@
 
 Written once at start. Event names are dotted and in the past tense (`model.loaded`, `request.completed`); everything
 else is a key of its own, so that nothing has to be parsed back out of a sentence.
+
+Tracebacks are without local variables, which structlog shows by default: keys and prompts are among them.
 """
 
 import logging
@@ -26,9 +28,14 @@ def configure_logging(level: Level, form: Format, stream: TextIO | None = None) 
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=output.isatty(), pad_event_to=24)
+        else structlog.dev.ConsoleRenderer(
+            colors=output.isatty(),
+            pad_event_to=24,
+            exception_formatter=structlog.dev.RichTracebackFormatter(show_locals=False),
+        )
     )
-    errors: list[structlog.typing.Processor] = [structlog.processors.dict_tracebacks] if form == "json" else []
+    as_data = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+    errors: list[structlog.typing.Processor] = [as_data] if form == "json" else []
     structlog.configure(
         processors=[*shared, *errors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),

@@ -98,6 +98,22 @@ async def test_the_next_one_is_not_asked_for_what_a_provider_refused_to_say():
     assert other.asked == 0
 
 
+async def test_the_next_one_is_asked_when_a_provider_does_not_have_the_model_any_more():
+    world = _world(("a",), ("tiny",), a=Failing(errors.ModelNotFound()))
+    answer = await world.ask(model="smart")
+    assert _tried(answer) == [("a/m", "model_not_found"), ("tiny", "ok")]
+
+
+async def test_a_provider_that_is_away_is_asked_when_it_said_it_would_be_back():
+    world = _world(a=(away := Failing(errors.ProviderUnavailable(retry_after_s=3_600))))
+    with pytest.raises(errors.ProviderUnavailable) as told:
+        await world.ask(model="a/m")
+    with pytest.raises(errors.ProviderUnavailable) as told_again:
+        await world.ask(model="a/m")
+    assert (away.asked, told.value.retry_after_s) == (1, 3_600)
+    assert 3_500 < told_again.value.retry_after_s <= 3_600
+
+
 async def test_after_the_first_word_nobody_else_is_asked():
     broken = ScriptedGenerator(failure=errors.ProviderUnavailable(), fails_after=1)
     world, said = _world(("a",), ("b",), a=broken, b=(other := Failing())), []

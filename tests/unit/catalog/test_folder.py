@@ -12,7 +12,7 @@ from pluggably.adapters.catalog.folder import SHIPPED, ModelFolder
 from pluggably.adapters.runners.engines import ENGINES
 from pluggably.domain.discovery import SourceNote
 from pluggably.domain.model import EngineProfile, Modality, ModelStatus
-from tests.contracts.model_source import ModelSourceContract
+from pluggably.testing.model_source import ModelSourceContract
 
 from .gguf_file import TENSORS, a_gguf
 

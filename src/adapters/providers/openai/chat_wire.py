@@ -123,8 +123,8 @@ class _Cached(msgspec.Struct, gc=False):
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
     prompt_tokens_details: _Cached | None = None
 
 
@@ -189,26 +189,31 @@ class StreamedAnswer:
         chunk = _parse(payload, self.request)
         if chunk.error is not None:
             raise _in_band(chunk.error, self.request, otherwise=ProviderError)
-        if chunk.usage is not None:
-            self._usage = chunk.usage
         if chunk.model:
             self._model = chunk.model
-        return [delta for choice in chunk.choices if choice.index == 0 for delta in self._deltas(choice)]
+        deltas = [delta for choice in chunk.choices if choice.index == 0 for delta in self._deltas(choice)]
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        elif deltas:  # a count from before is not one of these
+            self._usage = None
+        return deltas
 
     def completed(self) -> Completed:
         """The whole, after the last event.
 
         Raises:
             StreamInterrupted: no chunk said that the output is whole.
+            ProviderBadResponse: the same, and there was none.
         """
         finish_reason = FINISH_REASONS.get(self._finish_reason or "")
         if finish_reason is None:
-            raise StreamInterrupted(detail=f"Provider {self.request.model.provider!r} ended its stream too early.")
+            cause = StreamInterrupted if self.begun else ProviderBadResponse
+            raise cause(detail=f"Provider {self.request.model.provider!r} ended its stream too early.")
         output = _output("".join(self._texts), [self._calls[index] for index in sorted(self._calls)])
         return _completed(self.request, output, finish_reason, self._usage, self._model)
 
     def _deltas(self, choice: _Choice) -> list[TextDelta | ToolCallDelta]:
-        if choice.finish_reason is not None:
+        if choice.finish_reason:  # some say "" where they have nothing to say
             self._finish_reason = choice.finish_reason
         if (said := choice.delta) is None:
             return []
@@ -257,13 +262,16 @@ def _completed(
     return Completed(
         output=output,
         finish_reason=finish_reason,
-        usage=_counted(usage) if usage else estimated(request, output),
+        usage=(usage and _counted(usage)) or estimated(request, output),
         seed=request.parameters.seed,
         resolved_model=model,
     )
 
 
-def _counted(usage: _Usage) -> Usage:
+def _counted(usage: _Usage) -> Usage | None:
+    """What the server counted; None if it did not count both."""
+    if usage.prompt_tokens is None or usage.completion_tokens is None:
+        return None
     cached = (usage.prompt_tokens_details and usage.prompt_tokens_details.cached_tokens) or 0
     return Usage(
         input_tokens=usage.prompt_tokens,

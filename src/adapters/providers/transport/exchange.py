@@ -4,6 +4,7 @@ Silence before any output is a timeout; after it, the stream is interrupted.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from time import monotonic
 from typing import Final, Protocol
 
 import httpx
@@ -88,8 +89,8 @@ class Exchange:
             await expect_success(reply, self.errors, idle_s)
             await expect_events(reply, self.errors, idle_s)
             events = EventStream()
-            while not answer.done and (piece := await self._piece(reply, begun=answer.begun)):
-                for payload in fed(events, piece, reply.provider):
+            while not answer.done and (payloads := await self._heard(reply, events, begun=answer.begun)):
+                for payload in payloads:
                     for delta in answer.take(payload):
                         yield delta
             result = answer.completed()
@@ -98,13 +99,29 @@ class Exchange:
             await reply.close()
         yield result
 
-    async def _piece(self, reply: Reply, *, begun: bool) -> bytes:
-        if not begun:
-            return await reply.piece(self.upstream.limits.first_byte_s)
+    async def _heard(self, reply: Reply, events: EventStream, *, begun: bool) -> list[bytes]:
+        """The data of the next events; none at the end.
+
+        What goes wrong before any output (`begun`) can be tried again, later on it interrupts the stream. Pings hold a
+        stream open, but not for longer than a first output may take: who sends them may have lost sight of the model.
+        """
+        limits = self.upstream.limits
+        since, silence_s = monotonic(), limits.idle_s if begun else limits.first_byte_s
         try:
-            return await reply.piece(self.upstream.limits.idle_s)
+            while piece := await reply.piece(silence_s):
+                if payloads := fed(events, piece, reply.provider):
+                    return payloads
+                if monotonic() - since > limits.first_byte_s:
+                    raise ProviderTimeout(detail=f"Provider {reply.provider!r} sends signs of life, and nothing else.")
         except ProviderTimeout as exc:
-            raise StreamInterrupted(detail=str(exc)) from exc
+            if begun:
+                raise StreamInterrupted(detail=str(exc)) from exc
+            raise
+        except StreamInterrupted as exc:
+            if not begun:
+                raise ProviderBadResponse(detail=str(exc)) from exc
+            raise
+        return []
 
 
 async def expect_success(reply: Reply, errors: ErrorTable, timeout_s: float) -> None:

@@ -41,9 +41,15 @@ class Limits:
 
 
 class Upstream:
-    """The server of a provider. Owns its connections; `close` them."""
+    """The server of a provider. Owns its connections; `close` them.
+
+    Raises:
+        ValueError: there are credentials in the base URL.
+    """
 
     def __init__(self, *, provider: str, base_url: str, headers: Mapping[str, str], limits: Limits) -> None:
+        if httpx.URL(base_url).userinfo:
+            raise ValueError("base_url has credentials in it, which belong into the variable that api_key_env names")
         self.provider = provider
         self.limits = limits
         self._base_url = base_url.rstrip("/")

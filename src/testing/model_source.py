@@ -2,8 +2,8 @@
 
 import pytest
 
-from pluggably.application.ports import ModelSource
-from pluggably.domain.model import Model, ModelStatus
+from ..application.ports import ModelSource
+from ..domain.model import Model, ModelStatus
 
 
 class ModelSourceContract:

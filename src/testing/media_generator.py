@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from pluggably.application.ports import Generator
-from pluggably.domain.errors import GatewayError, StateTokenRefused
-from pluggably.domain.generation import (
+from ..application.ports import Generator
+from ..domain.errors import GatewayError, StateTokenRefused
+from ..domain.generation import (
     BackendState,
     Completed,
     FinishReason,

@@ -6,10 +6,10 @@ from contextlib import aclosing
 import pytest
 from attrs import evolve
 
-from pluggably.application.ports import Generator
-from pluggably.domain.errors import StateTokenRefused
-from pluggably.domain.generation import BackendState, Completed, FinishReason, GenerationRequest, Started, TextDelta
-from pluggably.domain.parameters import TextParameters
+from ..application.ports import Generator
+from ..domain.errors import StateTokenRefused
+from ..domain.generation import BackendState, Completed, FinishReason, GenerationRequest, Started, TextDelta
+from ..domain.parameters import TextParameters
 
 
 class GeneratorContract:
