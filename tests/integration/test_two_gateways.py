@@ -61,7 +61,7 @@ def test_the_same_seed_gives_the_same_bytes_from_both(studio, front):
 def test_a_picture_is_kept_by_the_gateway_that_asked(front):
     session = httpx.post(f"{front.url}/v1/sessions", json={}).json()["id"]
     (picture,) = ask(front, "studio/tiny-shapes", session_id=session, delivery="url")["output"]
-    assert httpx.get(picture['artifact']['url']).headers["content-type"] == "image/png"
+    assert httpx.get(picture["artifact"]["url"]).headers["content-type"] == "image/png"
     kept = httpx.get(f"{front.url}/v1/artifacts/{picture['artifact']['id']}").json()
     assert (kept["session_id"], kept["origin"]) == (session, "generated")
 

@@ -336,9 +336,15 @@ def test_what_is_not_known_adds_nothing():
     assert answer.completed().output == (TextPart("Hi"),)
 
 
-@pytest.mark.parametrize("events", [[], [start()], [start(), *said("Hello")], [start(), *said("Hello"), STOP]])
+@pytest.mark.parametrize("events", [[start(), *said("Hello")], [start(), *said("Hello"), STOP]])
 def test_a_stream_that_does_not_say_why_it_ends_was_interrupted(events):
     with pytest.raises(errors.StreamInterrupted):
+        streamed(*events)[1].completed()
+
+
+@pytest.mark.parametrize("events", [[], [start()]])
+def test_one_that_ends_before_it_says_anything_may_be_asked_for_again(events):
+    with pytest.raises(errors.ProviderBadResponse):
         streamed(*events)[1].completed()
 
 

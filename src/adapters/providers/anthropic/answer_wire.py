@@ -163,10 +163,12 @@ class StreamedMessage:
 
         Raises:
             StreamInterrupted: no event said why the output ended.
+            ProviderBadResponse: the same, and there was no output.
             GatewayError: the content was refused.
         """
         if self._message.stop_reason not in FINISH_REASONS:
-            raise StreamInterrupted(detail=f"Provider {self.request.model.provider!r} ended its stream too early.")
+            cause = StreamInterrupted if self.begun else ProviderBadResponse
+            raise cause(detail=f"Provider {self.request.model.provider!r} ended its stream too early.")
         blocks = [self._blocks[index] for index in sorted(self._blocks)]
         output = _output(
             "".join(block.text for block in blocks if block.type == "text"),

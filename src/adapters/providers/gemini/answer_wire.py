@@ -179,12 +179,14 @@ class GeminiAnswer:
 
         Raises:
             StreamInterrupted: nothing said why the output ended.
+            ProviderBadResponse: the same, and there was no output.
             GatewayError: it ended because something was wrong with the answer or the request.
         """
         text, request = "".join(self._texts), self.request
         output: tuple[Part, ...] = (*((TextPart(text),) if text else ()), *self._calls)
         if self._finish_reason is None:
-            raise StreamInterrupted(detail=f"Provider {request.model.provider!r} ended its stream too early.")
+            cause = StreamInterrupted if self.begun else ProviderBadResponse
+            raise cause(detail=f"Provider {request.model.provider!r} ended its stream too early.")
         finish_reason = finish_reason_of(self._finish_reason, request, said=bool(output))
         if self._calls and finish_reason is FinishReason.STOP:
             finish_reason = FinishReason.TOOL_CALLS

@@ -203,10 +203,12 @@ class Answer:
 
         Raises:
             StreamInterrupted: no line said that the output is whole.
+            ProviderBadResponse: the same, and there was no output.
         """
         reason = FINISH_REASONS.get(self._last.done_reason or "stop") if self.done else None
         if reason is None:
-            raise StreamInterrupted(detail=f"Provider {self.request.model.provider!r} ended its answer too early.")
+            cause = StreamInterrupted if self.begun else ProviderBadResponse
+            raise cause(detail=f"Provider {self.request.model.provider!r} ended its answer too early.")
         if self._calls and reason is FinishReason.STOP:
             reason = FinishReason.TOOL_CALLS
         text = "".join(self._texts)
