@@ -13,7 +13,7 @@ run: .venv/run  ## Install, fetch the demo model, start the service on 127.0.0.1
 	@$(BIN)/pluggably serve
 
 test: check  ## Install what the tests need, then run every check and every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: .venv/test  ## Format, lint, types, and the rules of the house
 	$(BIN)/ruff format --check .
