@@ -1,6 +1,6 @@
 """The HTTP application: every route, and the life of the process around them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from typing import Any
 
@@ -12,9 +12,11 @@ import structlog
 from . import problems
 from .openai import ChatCompletions
 from .openai_images import ImageGenerations
+from .openapi.document import expect_described
 from .permissions import expect_permissions, require_permission
 from .resources.artifacts import ArtifactResource
 from .resources.audit import Audit
+from .resources.docs import Docs
 from .resources.generations import Generations, ImageGeneration, Model3DGeneration, TextGeneration
 from .resources.health import Health
 from .resources.jobs import JobResource
@@ -90,8 +92,10 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _responder(method: str, suffix: str | None) -> str:
-    return f"on_{method.lower()}" + (f"_{suffix}" if suffix else "")
+def _methods(resource: object, suffix: str | None) -> Iterator[str]:
+    """The methods that a resource has on a route."""
+    ending = f"_{suffix}" if suffix else ""
+    return (it for it in falcon.HTTP_METHODS if hasattr(resource, f"on_{it.lower()}{ending}"))
 
 
 class Permissions:
@@ -114,7 +118,7 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
     storage = StorageResource(services.storage)
     audit = Audit(services.exports, services.reads)
     log = Log(services.log_reads)
-    jobs, keys = JobResource(services.jobs), KeyResource(services.keys)
+    jobs, keys, docs = JobResource(services.jobs), KeyResource(services.keys), Docs()
     artifacts = ArtifactResource(services.artifacts, services.artifact_links)
     routes: list[tuple[str, object, str | None]] = [
         ("/v1/generations/text", Generations(services.generate, services.jobs, TextGeneration), None),
@@ -160,9 +164,14 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/storage/cleanup", storage, "cleanup"),
         ("/health/live", health, "live"),
         ("/health/ready", health, "ready"),
+        ("/openapi.json", docs, "document"),
+        ("/docs", docs, None),
+        ("/docs/{asset}", docs, "asset"),
     ]
+    served = {template: list(_methods(resource, suffix)) for template, resource, suffix in routes}
+    expect_described(served)
     for template, resource, suffix in routes:
-        expect_permissions(template, [it for it in falcon.HTTP_METHODS if hasattr(resource, _responder(it, suffix))])
+        expect_permissions(template, served[template])
         app.add_route(template, resource, suffix=suffix)
     problems.install(app, tuple(template for template, _, _ in routes))
     return app

@@ -55,7 +55,7 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
 
 
 @frozen(kw_only=True)
-class TextContent:
+class ChatText:
     """Words."""
 
     type: Literal["text"]
@@ -63,7 +63,7 @@ class TextContent:
 
 
 @frozen(kw_only=True)
-class RefusalContent:
+class ChatRefusal:
     """Words with which an assistant refused."""
 
     type: Literal["refusal"]
@@ -78,7 +78,7 @@ class ImageUrl:
 
 
 @frozen(kw_only=True)
-class ImageContent:
+class ChatImage:
     """A picture."""
 
     type: Literal["image_url"]
@@ -107,7 +107,7 @@ class ChatMessage:
     """One message of the conversation."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | tuple[TextContent | ImageContent | RefusalContent, ...] | None = None
+    content: str | tuple[ChatText | ChatImage | ChatRefusal, ...] | None = None
     tool_calls: tuple[ToolCall, ...] | None = None
     tool_call_id: str | None = None
 
@@ -123,7 +123,7 @@ class StreamOptions:
 class ChatRequest:
     """The request, without the parameters of the generation."""
 
-    messages: tuple[ChatMessage, ...]
+    messages: Annotated[tuple[ChatMessage, ...], Field("The conversation, the first message first.", min_length=1)]
     model: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -186,8 +186,6 @@ def _not_carried(body: Mapping[str, Any]) -> Iterator[Violation]:
 
 
 def _incomplete(messages: tuple[ChatMessage, ...]) -> Iterator[Violation]:
-    if not messages:
-        yield Violation(pointer="/messages", message="must have at least one message")
     for i, it in enumerate(messages):
         if it.content is None and not (it.role == "assistant" and it.tool_calls):
             yield Violation(pointer=f"/messages/{i}/content", message="is required")
@@ -240,13 +238,13 @@ def _parts(message: ChatMessage) -> tuple[Part, ...]:
             return tuple(_part(it) for it in content)
 
 
-def _part(content: TextContent | ImageContent | RefusalContent) -> Part:
+def _part(content: ChatText | ChatImage | ChatRefusal) -> Part:
     match content:
-        case TextContent():
+        case ChatText():
             return TextPart(content.text)
-        case ImageContent():
+        case ChatImage():
             return ImagePart(content.image_url.url)
-        case RefusalContent():
+        case ChatRefusal():
             return TextPart(content.refusal)
 
 

@@ -23,9 +23,14 @@ PUBLIC: Final = frozenset(
     {
         ("GET", "/health/live"),
         ("GET", "/health/ready"),
+        ("GET", "/openapi.json"),
+        ("GET", "/docs"),
+        ("GET", "/docs/{asset}"),
         ("GET", "/v1/artifacts/{artifact_id}/content"),  # whose URL is the credential
     }
 )
+
+_OPEN: Final = frozenset({"/openapi.json", "/docs"})
 
 PERMISSIONS: Final[Mapping[str, Mapping[str, Needed]]] = {
     "/v1/generations/text": {"POST": _GENERATE},
@@ -83,7 +88,8 @@ def expect_permissions(template: str, methods: Iterable[str]) -> None:
 
 def may_be_public(method: str, path: str) -> bool:
     """Whether a path may be one of the public routes. Only for refusing early: a route is let through once matched."""
-    return method in ("GET", "HEAD") and (path.startswith("/health/") or path.endswith("/content"))
+    known = path in _OPEN or path.startswith(("/health/", "/docs/")) or path.endswith("/content")
+    return known and method in ("GET", "HEAD")
 
 
 def require_permission(method: str, template: str, principal: Principal | None, refusal: GatewayError | None) -> None:
