@@ -103,13 +103,32 @@ class ToolCall:
 
 
 @frozen(kw_only=True)
-class ChatMessage:
-    """One message of the conversation."""
+class ToldMessage:
+    """What the model is told."""
 
-    role: Literal["system", "developer", "user", "assistant", "tool"]
+    role: Literal["system", "developer", "user"]
+    content: str | tuple[ChatText | ChatImage | ChatRefusal, ...]
+
+
+@frozen(kw_only=True)
+class AssistantMessage:
+    """What the model said, or asked for."""
+
+    role: Literal["assistant"]
     content: str | tuple[ChatText | ChatImage | ChatRefusal, ...] | None = None
     tool_calls: tuple[ToolCall, ...] | None = None
-    tool_call_id: str | None = None
+
+
+@frozen(kw_only=True)
+class ToolMessage:
+    """What a function answered to a call."""
+
+    role: Literal["tool"]
+    content: str | tuple[ChatText | ChatImage | ChatRefusal, ...]
+    tool_call_id: str
+
+
+ChatMessage = ToldMessage | AssistantMessage | ToolMessage
 
 
 @frozen(kw_only=True)
@@ -187,10 +206,8 @@ def _not_carried(body: Mapping[str, Any]) -> Iterator[Violation]:
 
 def _incomplete(messages: tuple[ChatMessage, ...]) -> Iterator[Violation]:
     for i, it in enumerate(messages):
-        if it.content is None and not (it.role == "assistant" and it.tool_calls):
+        if it.content is None and not (isinstance(it, AssistantMessage) and it.tool_calls):
             yield Violation(pointer=f"/messages/{i}/content", message="is required")
-        if it.role == "tool" and it.tool_call_id is None:
-            yield Violation(pointer=f"/messages/{i}/tool_call_id", message="is required")
 
 
 def _parameters(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -217,15 +234,18 @@ def _as_named(body: Mapping[str, Any], found: list[Violation]) -> list[Violation
 
 def to_message(message: ChatMessage) -> Message:
     """A message as the domain has it."""
-    if message.role == "tool":
-        text = "".join(part.text for part in _parts(message) if isinstance(part, TextPart))
-        return Message(Role.TOOL, (ToolResultPart(tool_call_id=message.tool_call_id or "", text=text),))
-    role = Role.SYSTEM if message.role == "developer" else Role(message.role)
-    calls = tuple(
-        ToolCallPart(id=call.id, name=call.function.name, arguments=call.function.arguments)
-        for call in message.tool_calls or ()
-    )
-    return Message(role, _parts(message) + calls)
+    match message:
+        case ToolMessage(tool_call_id=tool_call_id):
+            text = "".join(part.text for part in _parts(message) if isinstance(part, TextPart))
+            return Message(Role.TOOL, (ToolResultPart(tool_call_id=tool_call_id, text=text),))
+        case AssistantMessage(tool_calls=tool_calls):
+            calls = tuple(
+                ToolCallPart(id=call.id, name=call.function.name, arguments=call.function.arguments)
+                for call in tool_calls or ()
+            )
+            return Message(Role.ASSISTANT, _parts(message) + calls)
+        case ToldMessage(role=role):
+            return Message(Role.SYSTEM if role == "developer" else Role(role), _parts(message))
 
 
 def _parts(message: ChatMessage) -> tuple[Part, ...]:

@@ -9,6 +9,7 @@ from ....domain import errors
 from ....domain.artifact import PICTURES, Origin
 from ....domain.parameters import Field
 from ..body import Nothing
+from ..problems import RangeNotSatisfiable
 from ..resources.artifacts import Signing
 from . import headers
 from .failures import STORED
@@ -106,7 +107,13 @@ ARTIFACTS: Final = Area(
                 206: Answer(description="A part of the content.", files=_FILES, headers=_CONTENT_HEADERS),
                 304: Answer(description="You have it already.", headers=(headers.ETAG,)),
             },
-            errors=(errors.SignatureInvalid, errors.SignatureExpired, errors.NotFound, *STORED),
+            errors=(
+                errors.SignatureInvalid,
+                errors.SignatureExpired,
+                errors.NotFound,
+                RangeNotSatisfiable,
+                *STORED,
+            ),
         ),
     ),
 )

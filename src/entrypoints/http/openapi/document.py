@@ -13,7 +13,7 @@ from . import failures
 from .areas import AREAS
 from .components import Components, by_status, headers_object
 from .headers import REQUEST_ID
-from .operation import Answer, Area, Body, Errors, Operation
+from .operation import UNNAMED, Answer, Area, Body, Errors, Operation
 
 DESCRIPTION: Final = """
 One HTTP API for text, image and 3D generation over any backend, with event-sourced sessions.
@@ -224,18 +224,19 @@ def _lines(item: Schema) -> Schema:
 
 
 def _events(answer: Answer, answers: Schemas) -> Schema:
-    events = [
-        {
-            "title": name,
-            "type": "object",
-            "properties": {"event": {"const": name}, "data": answers.of(data)},
-            "required": ["event", "data"],
-        }
-        for name, data in answer.events.items()
-    ]
+    events = [_event(name, answers.of(data)) for name, data in answer.events.items()]
+    events += [_event(UNNAMED, None, answer.terminator)] if answer.terminator else []
+    return {"description": "Each of the server-sent events.", "type": "object", "anyOf": events}
+
+
+def _event(name: str, data: Schema | None, text: str = "") -> Schema:
+    """An event as OpenAPI 3.2 describes one: its data is a text, which has a schema of its own."""
+    said: Schema = {"type": "string"}
+    said |= {"const": text} if data is None else {"contentMediaType": "application/json", "contentSchema": data}
+    named = {} if name == UNNAMED else {"event": {"const": name}}
     return {
-        "type": "string",
-        "description": "Server-sent events; the `data` of each is JSON.",
-        "contentMediaType": "text/event-stream",
-        "contentSchema": {"oneOf": events} if len(events) > 1 else events[0],
+        "title": text or name,
+        "type": "object",
+        "properties": {**named, "data": said},
+        "required": [*named, "data"],
     }

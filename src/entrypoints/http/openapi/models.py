@@ -14,6 +14,7 @@ from ....domain.parameters import Field
 from ..body import Nothing
 from ..resources.models import ModelList, ModelSaid, ModelToRegister, ParameterList, Removal
 from ..resources.storage import CleanupRun
+from ..schema import Schemas
 from . import headers
 from .failures import MODEL_CHANGED, RUNNER, STORED
 from .operation import Answer, Area, Body, Operation
@@ -59,15 +60,27 @@ class ModelShown:
 
 
 @frozen(kw_only=True)
-class ParametersShown:
-    """JSON Schema of parameters: what is said of each is what is checked."""
+class ModelChoice:
+    """What tells a model from the others."""
 
-    title: str
-    description: str
-    type: Literal["object"]
-    properties: Annotated[
-        Mapping[str, Any], Field("Type, range, unit (`x-unit`), default and examples of each parameter.")
-    ]
+    id: str
+    status: ModelStatus
+    capabilities: tuple[str, ...]
+    context_length: int | None
+    size_bytes: int | None
+    memory_bytes: int | None
+    quantization: str | None
+    lacks: Annotated[tuple[str, ...], Field("The parameters that it refuses.")]
+    defaults: Annotated[Mapping[str, Any], Field("What it takes for those that a request does not give.")]
+
+
+@frozen(kw_only=True)
+class ModelSelection:
+    """How to choose a model."""
+
+    guidance: Annotated[tuple[str, ...], Field("What to look at, the first thing first.")]
+    default: Annotated[str | None, Field("The one that requests without a model mean.")]
+    models: tuple[ModelChoice, ...]
 
 
 @frozen(kw_only=True)
@@ -156,7 +169,25 @@ _SHOWN = Answer(description="The model.", json=ModelShown, headers=(headers.ETAG
 _SAME = Answer(description="You have it already.", headers=(headers.ETAG,))
 _SCHEMA = Answer(
     description="JSON Schema: type, range, unit, default and examples of each parameter, and how to choose a model.",
-    json=ParametersShown,
+    raw={
+        "application/json": {
+            "type": "object",
+            "properties": {
+                "$schema": {"type": "string", "format": "uri"},
+                "title": {"type": "string"},
+                "description": {"type": "string"},
+                "type": {"const": "object"},
+                "properties": {
+                    "description": "Each parameter by its name; `x-unit` is its unit.",
+                    "type": "object",
+                    "additionalProperties": {"type": "object"},
+                },
+                "additionalProperties": {"const": False},
+                "x-model-selection": Schemas(nulls=True).of(ModelSelection),
+            },
+            "required": ["$schema", "title", "properties", "x-model-selection"],
+        }
+    },
 )
 
 

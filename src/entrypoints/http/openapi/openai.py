@@ -11,11 +11,11 @@ from .. import openai_images_wire, openai_wire
 from ..schema import Schema, Schemas
 from . import headers
 from .failures import GENERATING, OpenAIError, OpenAIProblem
-from .operation import Answer, Area, Body, Operation
+from .operation import UNNAMED, Answer, Area, Body, Operation
 
 
 @frozen(kw_only=True)
-class AssistantMessage:
+class ChatAnswer:
     """What the model says."""
 
     role: Literal["assistant"]
@@ -29,7 +29,7 @@ class ChatChoice:
     """The one choice that there is."""
 
     index: int
-    message: AssistantMessage
+    message: ChatAnswer
     logprobs: None
     finish_reason: FinishReason
 
@@ -201,7 +201,8 @@ OPENAI: Final = Area(
                 200: Answer(
                     description="The completion, or with `stream` its chunks and `[DONE]`.",
                     json=ChatCompletion,
-                    events={"message": ChatCompletionChunk | OpenAIProblem},
+                    events={UNNAMED: ChatCompletionChunk | OpenAIProblem},
+                    terminator="[DONE]",
                 )
             },
             errors=GENERATING,

@@ -16,6 +16,9 @@ from ..schema import Schema, Schemas
 Described = Any
 """A class or a type, to be written as a schema."""
 
+UNNAMED = "message"
+"""What an event without a name is called (HTML, 9.2.6)."""
+
 Errors = tuple[type[GatewayError], ...]
 
 
@@ -44,7 +47,8 @@ class Answer:
     """One status: what comes with it, in one or several media types.
 
     `json` is an object, `page` what a list is of, `lines` what stands in each line of NDJSON, `files` are media types.
-    `events` are those of a stream, by name; an unnamed event is `message`. `raw` is JSON that no class can say.
+    `events` are those of a stream, by name, and `terminator` is the text of the last one, if it is not JSON. `raw` are
+    schemas that no class can say.
     """
 
     description: str
@@ -52,6 +56,7 @@ class Answer:
     page: Described = None
     lines: Described = None
     events: Mapping[str, Described] = field(factory=dict)
+    terminator: str = ""
     files: tuple[str, ...] = ()
     raw: Mapping[str, Schema] = field(factory=dict)
     headers: tuple[Header, ...] = ()

@@ -21,6 +21,7 @@ from ..rendering import message_object, part_object
 from ..scope import Request
 from ..session_objects import turn_object
 from ..sse import respond_live
+from .session_schema import MOST
 
 NDJSON = "application/x-ndjson"
 EVENT_STREAM = "text/event-stream"
@@ -49,7 +50,7 @@ _encoder = msgspec.json.Encoder()
 class EventList:
     """Which events to list."""
 
-    after: Annotated[int, Field("Only those that follow this version.", 0)] = 0
+    after: Annotated[int, Field("Only those that follow this version.", 0, MOST)] = 0
     limit: Annotated[int | None, Field("How many at most; 100, or all of them as NDJSON, if not given.", 1, 1_000)] = (
         None
     )
