@@ -93,9 +93,9 @@ class Application:
 
 
 def _methods(resource: object, suffix: str | None) -> Iterator[str]:
-    """The methods that a resource has on a route."""
+    """The methods that a resource has on a route; OPTIONS, which only says so, needs no saying."""
     ending = f"_{suffix}" if suffix else ""
-    return (it for it in falcon.HTTP_METHODS if hasattr(resource, f"on_{it.lower()}{ending}"))
+    return (it for it in falcon.HTTP_METHODS if it != "OPTIONS" and hasattr(resource, f"on_{it.lower()}{ending}"))
 
 
 class Permissions:

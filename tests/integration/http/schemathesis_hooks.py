@@ -13,6 +13,8 @@ FOR_OTHER_REASONS = (
     r"createChatCompletion /messages/\d+/content",  # an assistant's message may have calls instead
     r"(generate(Image|3d)|createImage) /input",  # needs words, or a picture
     r"holdSession /reason",  # not of blanks
+    r"(open|change)Session /context/limit",  # goes with the strategy
+    r"listSessions /query/after",  # one that was given out
     r"(register|change)Model /parameters/.*",  # those of the model's modality
     r"registerModel /(path|model|id)",  # there has to be something
     r"(un)?loadModel ",  # one of this machine

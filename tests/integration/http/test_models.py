@@ -112,3 +112,17 @@ async def test_every_modality_has_parameters_and_no_other_one_has(http):
         assert name in (await http.get(f"/v1/parameters?modality={modality}")).text
     assert (await http.get("/v1/parameters?modality=smell")).status_code == 400
     assert (await http.get("/v1/parameters")).json()["errors"][0]["pointer"] == "/query/modality"
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [("tiny", "DELETE, GET, PATCH"), ("tiny/parameters", "GET"), ("acme/large/load", "POST"), ("discover", "POST")],
+)
+async def test_a_path_says_which_methods_it_has(http, path, allow):
+    said = await http.options(f"/v1/models/{path}")
+    assert (said.status_code, said.headers["allow"]) == (200, allow)
+
+
+async def test_a_model_cannot_be_posted_to(http):
+    refused = await http.post("/v1/models/tiny", json={})
+    assert (refused.status_code, refused.headers["allow"]) == (405, "DELETE, GET, PATCH")

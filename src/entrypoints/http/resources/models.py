@@ -10,12 +10,12 @@ from falcon.asgi import Response
 from ....application.catalog import Catalog, ModelFilter
 from ....application.registrations import NAME, ModelChange, NewModel, Registrations
 from ....domain.access import Scope
-from ....domain.errors import NotFound
 from ....domain.model import Modality, Model, ModelStatus
 from ....domain.parameters import Field
 from ..body import Nothing, principal_of, read_body, read_fields, read_query, refuse_idempotency_key
 from ..model_objects import ShownModels, expected_revision, has_it, parameter_schema, selection_object, tag_of
 from ..paging import list_object
+from ..problems import MethodNotAllowed
 from ..scope import Request
 
 _PARAMETERS, _LOAD, _UNLOAD = "/parameters", "/load", "/unload"
@@ -161,7 +161,13 @@ class Models:
         elif path.endswith(_LOAD):
             await self._show(req, resp, await self.registrations.load(path.removesuffix(_LOAD), principal))
         else:
-            raise NotFound(detail=f"There is no route {req.path!r} to POST to. There are {_LOAD} and {_UNLOAD}.")
+            await self.catalog.get(path)
+            allow = _methods_at(path)
+            raise MethodNotAllowed(detail=f"{req.path} does not have POST; it has {allow}.", allow=allow)
+
+    async def on_options_one(self, req: Request, resp: Response, path: str) -> None:  # noqa: ARG002
+        """Which methods there are, as the route stands for several."""
+        resp.set_header("allow", _methods_at(path))
 
     async def on_get_parameters(self, req: Request, resp: Response) -> None:
         """All parameters of a modality, and how to choose a model."""
@@ -181,6 +187,12 @@ class Models:
     def _object(self, req: Request, model: Model) -> msgspec.Raw:
         with_path = Scope.MODELS_ADMIN in principal_of(req).scopes
         return self._shown.of(model, default=self.catalog.is_default(model), with_path=with_path)
+
+
+def _methods_at(path: str) -> str:
+    if path.endswith(_PARAMETERS):
+        return "GET"
+    return "POST" if path == _DISCOVER or path.endswith((_LOAD, _UNLOAD)) else "DELETE, GET, PATCH"
 
 
 def _send(req: Request, resp: Response, body: bytes, tag: str) -> None:
