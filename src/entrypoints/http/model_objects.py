@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from attrs import fields
 
+from ...domain.bounds import Bounds
 from ...domain.errors import InvalidRequest
 from ...domain.model import Modality, Model
 from ...domain.parameters import CHOOSING, PARAMETERS
@@ -80,7 +81,21 @@ def parameter_schema(modality: Modality, model: Model | None = None) -> dict[str
     for name, value in ({**model.defaults, **model.presets} if model else {}).items():
         if name in schema["properties"]:
             schema["properties"][name] = {**schema["properties"][name], "default": value}
+    for name, bounds in (model.bounds if model else {}).items():
+        if name in schema["properties"]:
+            schema["properties"][name] = _bounded(schema["properties"][name], bounds)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **schema}
+
+
+def _bounded(schema: dict[str, Any], bounds: Bounds) -> dict[str, Any]:
+    most = min(schema["maximum"], bounds.maximum) // bounds.multiple_of * bounds.multiple_of
+    return {
+        **schema,
+        "minimum": max(schema["minimum"], bounds.multiple_of),
+        "maximum": most,
+        "multipleOf": bounds.multiple_of,
+        "examples": [schema.get("default", most)],
+    }
 
 
 def selection_object(modality: Modality, models: Iterable[Model], default: str | None) -> dict[str, Any]:

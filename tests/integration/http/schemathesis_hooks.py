@@ -12,6 +12,8 @@ FOR_OTHER_REASONS = (
     r".* /headers/Idempotency-Key",  # for turns of a session, which the body names
     r"createChatCompletion /messages/\d+/content",  # an assistant's message may have calls instead
     r"(generate(Image|3d)|createImage) /input",  # needs words, or a picture
+    r"createImage /(width|height)",  # within the bounds of both, which are in one text
+    r"(generate\w+ /parameters|createImage )/format",  # what the scripted generator cannot write
     r"holdSession /reason",  # not of blanks
     r"(open|change)Session /context/limit",  # goes with the strategy
     r"listSessions /query/after",  # one that was given out
