@@ -17,6 +17,7 @@ FOR_OTHER_REASONS = (
     r"holdSession /reason",  # not of blanks
     r"(open|change)Session /context/limit",  # goes with the strategy
     r"listSessions /query/after",  # one that was given out
+    r"exportSessions /query/session",  # instead of the filters
     r"(register|change)Model /parameters/.*",  # those of the model's modality
     r"registerModel /(path|model|id)",  # there has to be something
     r"(un)?loadModel ",  # one of this machine
