@@ -15,7 +15,9 @@ from .catalog import Catalog, require_honoured
 from .model_ports import Fetching, ModelFiles, ModelLoader, ModelRegistry, ModelUses
 from .ports import Clock
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:/@+-]{0,126}[A-Za-z0-9])?")
+NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._:/@+-]{0,126}[A-Za-z0-9])?"
+"""What a model may be called."""
+
 _RESERVED = ("parameters", "load", "unload", "discover")
 MOST_ALIASES = 16
 
@@ -268,7 +270,7 @@ def _expect_free(names: Sequence[str], said: Registration, registered: Registere
     theirs = {name: it.id for it in registered.models if it.id != said.id for name in (it.id, *it.aliases)}
     for index, name in enumerate(names):
         pointer = f"/aliases/{index - 1}" if index else "/id"
-        if not _NAME.fullmatch(name) or name.rpartition("/")[2] in _RESERVED:
+        if not re.fullmatch(NAME, name) or name.rpartition("/")[2] in _RESERVED:
             raise InvalidRequest.at(pointer, "must be letters, digits and . _ : / @ + -, and not end as a route does")
         if name in theirs:
             raise NameTaken(detail=f"{name!r} is a name of model {theirs[name]!r}.")

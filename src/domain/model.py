@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
+from .bounds import Bounds
 from .memory import Footprint
 
 
@@ -56,6 +57,7 @@ class Model:
     the provider calls it. `path` and `engine` are set for local models only; the path is never shown to clients.
     `parameters` are the names (fields of the modality's parameter class) that it honours: every other one is refused.
 
+    `bounds` are what it takes of parameters where that is less than they may be at all.
     `defaults` are the values of parameters that its files recommend, and its engine takes for those that a request does
     not give; `presets` those of the operator, which go before them. `context_bytes` is the memory that a token of its
     context takes, `memory_bytes` about what it takes when it is loaded, for one conversation of ordinary length.
@@ -88,6 +90,7 @@ class Model:
     source: str | None = None
     defaults: Mapping[str, Any] = field(factory=dict)
     presets: Mapping[str, Any] = field(factory=dict)
+    bounds: Mapping[str, Bounds] = field(factory=dict)
     pickled: bool = False
     allows_pickle: bool = False
     status: ModelStatus = ModelStatus.AVAILABLE

@@ -14,9 +14,9 @@ from attrs import field, frozen
 
 from .errors import SignatureExpired, SignatureInvalid
 
-_FILE_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"  # may stand in a URL and in a header without being quoted
+FILE_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"  # may stand in a URL and in a header without being quoted
 _QUERY = re.compile(
-    rf"expires=(?P<expires>[1-9]\d{{0,11}})(?:&filename=(?P<filename>{_FILE_NAME}))?"
+    rf"expires=(?P<expires>[1-9]\d{{0,11}})(?:&filename=(?P<filename>{FILE_NAME}))?"
     r"&signature=(?P<key>[0-9a-f]{8})\.(?P<mac>[0-9a-f]{64})",
     re.ASCII,
 )
@@ -48,11 +48,6 @@ class Grant:
     def disposition(self) -> str:
         """How a browser shall take the content: never as a page."""
         return disposition_of(self.filename)
-
-
-def is_file_name(text: str) -> bool:
-    """Whether a download may be called that."""
-    return re.fullmatch(_FILE_NAME, text, re.ASCII) is not None
 
 
 def disposition_of(filename: str | None) -> str:

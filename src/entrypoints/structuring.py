@@ -1,7 +1,8 @@
 """From decoded JSON or TOML to attrs classes: the one place where what comes from outside is checked.
 
 The classes are the declaration: their types, and the bounds of `Annotated[…, Field(…)]`. Nothing is converted but an
-int where a float is wanted, and a list to a tuple. Built on cattrs, whose generated code makes a valid request cheap;
+int where a float is wanted, a float without a fraction where an int is (to JSON both are the same number), and a list
+to a tuple. Built on cattrs, whose generated code makes a valid request cheap;
 all that is wrong with an invalid one is said at once, each thing with its JSON pointer (RFC 6901).
 
 A union is told apart by the kind of the JSON value, and several classes in one by a `Literal` field that all of them
@@ -28,6 +29,9 @@ Hook = Callable[[Any, Any], Any]
 
 MOST_VIOLATIONS = 64
 """Where checking a list or map stops, so that a huge invalid request is refused as quickly as a small one."""
+
+LARGEST_EXACT = 2**53
+"""Beyond this a float is not one number."""
 
 _SHOWN = 64  # characters of a wrong value or key that a message repeats
 
@@ -101,7 +105,7 @@ def _json_types(wanted: Any) -> tuple[type, ...]:
         return (str,)
     if attrs.has(origin):
         return (dict,)
-    return {Mapping: (dict,), tuple: (list,), float: (int, float)}.get(origin, (origin,))
+    return {Mapping: (dict,), tuple: (list,), int: (int, float), float: (int, float)}.get(origin, (origin,))
 
 
 # ── Simple values ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -114,6 +118,14 @@ def _exactly(cls: type) -> Hook:
         return value
 
     return structure_exactly
+
+
+def _int(value: Any, _: Any) -> int:
+    if type(value) is int:
+        return value
+    if type(value) is float and value.is_integer() and abs(value) <= LARGEST_EXACT:
+        return int(value)
+    _refuse(f"must be a whole number, not {_name(value)}")
 
 
 def _float(value: Any, _: Any) -> float:
@@ -303,8 +315,9 @@ def _unknown(key: str, cls: type) -> Violation:
 
 def _converter(*, ignore_unknown: bool) -> Converter:
     converter = Converter(forbid_extra_keys=not ignore_unknown)
-    for cls in (str, int, bool, NoneType):
+    for cls in (str, bool, NoneType):
         converter.register_structure_hook(cls, _exactly(cls))
+    converter.register_structure_hook(int, _int)
     converter.register_structure_hook(float, _float)
     converter.register_structure_hook(StrEnum, _enum)  # or they would count as strings
     factories: list[tuple[Callable[[Any], bool], Callable[[Any, Converter], Hook]]] = [

@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from .card import NAME as CARD
 from .card import Card, read_card
+from .picture_facts import PictureFacts, read_picture_facts
 from .safetensors import CONFIG, Index, read_json, tensor_bytes
 
 INDEX = "model_index.json"
@@ -44,6 +45,7 @@ class PipelineFolder:
     dtype: str | None
     weights: tuple[str, ...]
     card: Card = field(factory=Card)
+    pictures: PictureFacts = field(factory=PictureFacts)
     missing: tuple[str, ...] = ()
     pickled: tuple[str, ...] = ()
 
@@ -74,11 +76,13 @@ def read_pipeline(folder: Path, parts: Parts) -> PipelineFolder:
     for name in weights:
         dtypes.update(tensor_bytes(folder / name))
     pipeline = index.get("_class_name")
+    card = read_card(folder / CARD) if CARD in parts.get("", ()) else Card()
     return PipelineFolder(
         pipeline=pipeline if isinstance(pipeline, str) else None,
         dtype=dtypes.most_common(1)[0][0] if dtypes else None,
         weights=weights,
-        card=read_card(folder / CARD) if CARD in parts.get("", ()) else Card(),
+        card=card,
+        pictures=read_picture_facts(folder, parts, card.inference),
         missing=tuple(f"{name}/{file}" for name, it in components.items() for file in it.missing),
         pickled=tuple(name for name, it in components.items() if it.pickled),
     )

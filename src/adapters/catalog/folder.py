@@ -120,6 +120,7 @@ class ModelFolder:
             ),
             chat_template_sha256=it.chat_template_sha256,
             defaults=it.defaults,
+            bounds=it.bounds,
             pickled=bool(it.problem and it.problem.pickled),
             license=it.license,
             gated=it.gated,

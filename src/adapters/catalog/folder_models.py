@@ -108,6 +108,8 @@ def pipeline_model(root: Path, folder: Path, parts: Mapping[str, Files], reading
         files=_belonging(files),
         quantization=whole.dtype if whole else None,
         architecture=whole.pipeline if whole else None,
+        defaults=whole.pictures.defaults if whole else {},
+        bounds=whole.pictures.bounds if whole else {},
         source=hub.source if hub else None,
         license=whole.card.license if whole else None,
         gated=whole.card.gated if whole else None,

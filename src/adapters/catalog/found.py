@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
+from ...domain.bounds import Bounds
 from .pipelines import PipelineKind
 from .readings import Problem
 from .walk import ModelFile
@@ -36,6 +37,7 @@ class Found:
     context_bytes: int | None = None
     chat_template_sha256: str | None = None
     defaults: Mapping[str, Any] = field(factory=dict)
+    bounds: Mapping[str, Bounds] = field(factory=dict)
     license: str | None = None
     gated: bool | None = None
     source: str | None = None

@@ -6,18 +6,13 @@ from typing import Any
 
 from attrs import frozen
 
+from ...domain.bounds import GROWTH, STRIDE
 from ...domain.errors import InvalidRequest
 from ...domain.parameters import ImageParameters
 from .diffusers_folder import Pipeline
 
-GROWTH = 4
-"""How many times a model's own width and height may be asked for: far beyond them it only repeats itself, slowly."""
-
 UNKNOWN = 1024
 """The own size of models that do not say theirs."""
-
-STRIDE = 8
-"""What diffusers wants sizes to be a multiple of, whatever the model needs."""
 
 
 @frozen

@@ -5,6 +5,7 @@ documented is what is checked. `None` means "not given": the model's own default
 is said by `Model.parameters`.
 """
 
+from .choosing import CHOOSING
 from .field import Field
 from .image import ImageParameters
 from .model_3d import Model3DParameters
@@ -13,6 +14,7 @@ from .recommended import recommended
 from .text import TextParameters
 
 __all__ = [
+    "CHOOSING",
     "IMAGE_PARAMETERS",
     "MODEL_3D_PARAMETERS",
     "PARAMETERS",

@@ -1,5 +1,6 @@
 """What a parameter may be and what it means, declared once: validation, documentation and OpenAPI are read from it."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,9 @@ from attrs import frozen
 class Field:
     """What a value may be, beyond its type, and what it means.
 
-    `minimum` and `maximum` are inclusive and hold for numbers; `max_length` for strings, lists and maps.
+    `minimum` and `maximum` are inclusive and hold for numbers; `min_length` and `max_length` for strings, lists and
+    maps. `pattern` is what the whole of a string must match. A `format`, as JSON Schema names it, is for whoever reads
+    the string to check.
     """
 
     description: str
@@ -19,6 +22,9 @@ class Field:
     max_length: int | None = None
     unit: str | None = None
     examples: tuple[Any, ...] = ()
+    min_length: int | None = None
+    pattern: str | None = None
+    format: str | None = None
 
     def problem(self, value: object) -> str | None:
         """What is wrong with a value of the right type, or None."""
@@ -29,14 +35,22 @@ class Field:
                 self.maximum is not None and value > self.maximum
             ):
                 return f"must be {self.range}, not {_shown(value)}"
-        if (
-            self.max_length is not None
-            and isinstance(value, str | tuple | list | Mapping)
-            and len(value) > self.max_length
-        ):
-            what = "characters" if isinstance(value, str) else "entries"
-            return f"must have at most {self.max_length} {what}, not {len(value)}"
+        if isinstance(value, str | tuple | list | Mapping):
+            return self._problem_of_length(value) or self._problem_of_form(value)
         return None
+
+    def _problem_of_length(self, value: str | tuple[Any, ...] | list[Any] | Mapping[Any, Any]) -> str | None:
+        what = "characters" if isinstance(value, str) else "entries"
+        if self.max_length is not None and len(value) > self.max_length:
+            return f"must have at most {self.max_length} {what}, not {len(value)}"
+        if self.min_length is not None and len(value) < self.min_length:
+            return f"must have at least {self.min_length} {what}, not {len(value)}"
+        return None
+
+    def _problem_of_form(self, value: object) -> str | None:
+        if self.pattern is None or not isinstance(value, str) or re.fullmatch(self.pattern, value):
+            return None
+        return f"must match {self.pattern}"
 
     @property
     def range(self) -> str:

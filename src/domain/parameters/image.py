@@ -52,5 +52,7 @@ class ImageParameters:
     format: Annotated[ImageFormat | None, Field("The file format; PNG if not given.", examples=("png",))] = None
     preview_every: Annotated[
         int | None,
-        Field("Show a preview with the progress each time that many steps are done.", 1, 500, unit="steps"),
+        Field(
+            "Show a preview with the progress each time that many steps are done.", 1, 500, unit="steps", examples=(5,)
+        ),
     ] = None

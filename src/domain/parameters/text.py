@@ -74,6 +74,17 @@ class TextParameters:
         Field(
             'Functions that the model may ask for, in OpenAI\'s form `{"type":"function","function":{…}}`.',
             max_length=128,
+            examples=(
+                [
+                    {
+                        "type": "function",
+                        "function": {
+                            "name": "weather",
+                            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+                        },
+                    }
+                ],
+            ),
         ),
     ] = None
     tool_choice: Annotated[

@@ -1,6 +1,6 @@
 """The HTTP application: every route, and the life of the process around them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from typing import Any
 
@@ -13,9 +13,11 @@ from falcon.constants import COMBINED_METHODS
 from . import problems
 from .openai import ChatCompletions
 from .openai_images import ImageGenerations
+from .openapi.document import expect_described
 from .permissions import expect_permissions, require_permission
 from .resources.artifacts import ArtifactResource
 from .resources.audit import Audit
+from .resources.docs import Docs
 from .resources.downloads import DownloadResource
 from .resources.generations import Generations, ImageGeneration, Model3DGeneration, TextGeneration
 from .resources.health import Health
@@ -93,8 +95,10 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _responder(method: str, suffix: str | None) -> str:
-    return f"on_{method.lower()}" + (f"_{suffix}" if suffix else "")
+def _methods(resource: object, suffix: str | None) -> Iterator[str]:
+    """The methods that a resource has on a route; OPTIONS, which only says so, needs no saying."""
+    ending = f"_{suffix}" if suffix else ""
+    return (it for it in COMBINED_METHODS if it != "OPTIONS" and hasattr(resource, f"on_{it.lower()}{ending}"))
 
 
 class Permissions:
@@ -117,7 +121,7 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
     storage = StorageResource(services.storage)
     audit = Audit(services.exports, services.reads)
     log = Log(services.log_reads)
-    jobs, keys = JobResource(services.jobs), KeyResource(services.keys)
+    jobs, keys, docs = JobResource(services.jobs), KeyResource(services.keys), Docs()
     downloads = DownloadResource(services.downloads)
     artifacts = ArtifactResource(services.artifacts, services.artifact_links)
     routes: list[tuple[str, object, str | None]] = [
@@ -171,9 +175,14 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/metrics", MetricsResource(services.requests), None),
         ("/health/live", health, "live"),
         ("/health/ready", health, "ready"),
+        ("/openapi.json", docs, "document"),
+        ("/docs", docs, None),
+        ("/docs/{asset}", docs, "asset"),
     ]
+    served = {template: list(_methods(resource, suffix)) for template, resource, suffix in routes}
+    expect_described(served)
     for template, resource, suffix in routes:
-        expect_permissions(template, [it for it in COMBINED_METHODS if hasattr(resource, _responder(it, suffix))])
+        expect_permissions(template, served[template])
         app.add_route(template, resource, suffix=suffix)
     problems.install(app, tuple(template for template, _, _ in routes))
     return app

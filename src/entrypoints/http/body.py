@@ -84,7 +84,7 @@ def read_query(
         if isinstance(query.get(name), str):
             query[name] = [query[name]]
     for name in numbers:
-        if re.fullmatch(r"-?\d{1,18}", value := str(query.get(name, ""))):
+        if re.fullmatch(r"-?[0-9]{1,64}", value := str(query.get(name, ""))):
             query[name] = int(value)
     for name in [it for it in query if it.partition(".")[0] in maps and "." in it]:
         field, _, key = name.partition(".")

@@ -1,14 +1,17 @@
 """Models as the API shows them, and the entity tags of what it shows."""
 
 import re
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
+from attrs import fields
 
+from ...domain.bounds import Bounds
 from ...domain.errors import InvalidRequest
 from ...domain.model import Modality, Model
-from ...domain.parameters import PARAMETERS
+from ...domain.parameters import CHOOSING, PARAMETERS
 from .schema import object_schema
 from .scope import Request
 
@@ -78,7 +81,45 @@ def parameter_schema(modality: Modality, model: Model | None = None) -> dict[str
     for name, value in ({**model.defaults, **model.presets} if model else {}).items():
         if name in schema["properties"]:
             schema["properties"][name] = {**schema["properties"][name], "default": value}
+    for name, bounds in (model.bounds if model else {}).items():
+        if name in schema["properties"]:
+            schema["properties"][name] = _bounded(schema["properties"][name], bounds)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **schema}
+
+
+def _bounded(schema: dict[str, Any], bounds: Bounds) -> dict[str, Any]:
+    most = min(schema["maximum"], bounds.maximum) // bounds.multiple_of * bounds.multiple_of
+    return {
+        **schema,
+        "minimum": max(schema["minimum"], bounds.multiple_of),
+        "maximum": most,
+        "multipleOf": bounds.multiple_of,
+        "examples": [schema.get("default", most)],
+    }
+
+
+def selection_object(modality: Modality, models: Iterable[Model], default: str | None) -> dict[str, Any]:
+    """How to choose among the models of a modality: what to look at, and what each has of it."""
+    return {
+        "guidance": CHOOSING[modality],
+        "default": default,
+        "models": [_choice_object(model) for model in models],
+    }
+
+
+def _choice_object(model: Model) -> dict[str, Any]:
+    """What tells a model from the others: which parameters it lacks, and what it takes where they are not given."""
+    return {
+        "id": model.id,
+        "status": model.status,
+        "capabilities": sorted(model.capabilities),
+        "context_length": model.context_length,
+        "size_bytes": model.size_bytes,
+        "memory_bytes": model.memory_bytes,
+        "quantization": model.quantization,
+        "lacks": [it.name for it in fields(PARAMETERS[model.modality]) if it.name not in model.parameters],
+        "defaults": {**model.defaults, **model.presets},
+    }
 
 
 def tag_of(body: bytes, revision: int | None = None) -> str:

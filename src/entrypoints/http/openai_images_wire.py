@@ -31,7 +31,8 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
 """What the gateway cannot carry, and the values of it that ask for nothing; so does `null`, always."""
 
 OWN = ("seed", "steps", "guidance_scale", "negative_prompt")
-_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
+_SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
+_SIZES = f"auto|{_SIZE.pattern}"
 
 
 @frozen(kw_only=True)
@@ -41,7 +42,7 @@ class ImageRequest:
     prompt: Annotated[str, Field("What to show.", max_length=32_000)]
     model: str | None = None
     n: int | None = None
-    size: str | None = None
+    size: Annotated[str | None, Field("`auto`, or width and height.", pattern=_SIZES, examples=("512x512",))] = None
     response_format: Literal["url", "b64_json"] | None = None
     output_format: Literal["png", "jpeg", "webp"] | None = None
     stream: bool | None = None

@@ -55,7 +55,7 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
 
 
 @frozen(kw_only=True)
-class TextContent:
+class ChatText:
     """Words."""
 
     type: Literal["text"]
@@ -63,7 +63,7 @@ class TextContent:
 
 
 @frozen(kw_only=True)
-class RefusalContent:
+class ChatRefusal:
     """Words with which an assistant refused."""
 
     type: Literal["refusal"]
@@ -78,7 +78,7 @@ class ImageUrl:
 
 
 @frozen(kw_only=True)
-class ImageContent:
+class ChatImage:
     """A picture."""
 
     type: Literal["image_url"]
@@ -103,13 +103,32 @@ class ToolCall:
 
 
 @frozen(kw_only=True)
-class ChatMessage:
-    """One message of the conversation."""
+class ToldMessage:
+    """What the model is told."""
 
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | tuple[TextContent | ImageContent | RefusalContent, ...] | None = None
+    role: Literal["system", "developer", "user"]
+    content: str | tuple[ChatText | ChatImage | ChatRefusal, ...]
+
+
+@frozen(kw_only=True)
+class AssistantMessage:
+    """What the model said, or asked for."""
+
+    role: Literal["assistant"]
+    content: str | tuple[ChatText | ChatImage | ChatRefusal, ...] | None = None
     tool_calls: tuple[ToolCall, ...] | None = None
-    tool_call_id: str | None = None
+
+
+@frozen(kw_only=True)
+class ToolMessage:
+    """What a function answered to a call."""
+
+    role: Literal["tool"]
+    content: str | tuple[ChatText | ChatImage | ChatRefusal, ...]
+    tool_call_id: str
+
+
+ChatMessage = ToldMessage | AssistantMessage | ToolMessage
 
 
 @frozen(kw_only=True)
@@ -123,7 +142,7 @@ class StreamOptions:
 class ChatRequest:
     """The request, without the parameters of the generation."""
 
-    messages: tuple[ChatMessage, ...]
+    messages: Annotated[tuple[ChatMessage, ...], Field("The conversation, the first message first.", min_length=1)]
     model: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -186,13 +205,9 @@ def _not_carried(body: Mapping[str, Any]) -> Iterator[Violation]:
 
 
 def _incomplete(messages: tuple[ChatMessage, ...]) -> Iterator[Violation]:
-    if not messages:
-        yield Violation(pointer="/messages", message="must have at least one message")
     for i, it in enumerate(messages):
-        if it.content is None and not (it.role == "assistant" and it.tool_calls):
+        if it.content is None and not (isinstance(it, AssistantMessage) and it.tool_calls):
             yield Violation(pointer=f"/messages/{i}/content", message="is required")
-        if it.role == "tool" and it.tool_call_id is None:
-            yield Violation(pointer=f"/messages/{i}/tool_call_id", message="is required")
 
 
 def _parameters(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,15 +234,18 @@ def _as_named(body: Mapping[str, Any], found: list[Violation]) -> list[Violation
 
 def to_message(message: ChatMessage) -> Message:
     """A message as the domain has it."""
-    if message.role == "tool":
-        text = "".join(part.text for part in _parts(message) if isinstance(part, TextPart))
-        return Message(Role.TOOL, (ToolResultPart(tool_call_id=message.tool_call_id or "", text=text),))
-    role = Role.SYSTEM if message.role == "developer" else Role(message.role)
-    calls = tuple(
-        ToolCallPart(id=call.id, name=call.function.name, arguments=call.function.arguments)
-        for call in message.tool_calls or ()
-    )
-    return Message(role, _parts(message) + calls)
+    match message:
+        case ToolMessage(tool_call_id=tool_call_id):
+            text = "".join(part.text for part in _parts(message) if isinstance(part, TextPart))
+            return Message(Role.TOOL, (ToolResultPart(tool_call_id=tool_call_id, text=text),))
+        case AssistantMessage(tool_calls=tool_calls):
+            calls = tuple(
+                ToolCallPart(id=call.id, name=call.function.name, arguments=call.function.arguments)
+                for call in tool_calls or ()
+            )
+            return Message(Role.ASSISTANT, _parts(message) + calls)
+        case ToldMessage(role=role):
+            return Message(Role.SYSTEM if role == "developer" else Role(role), _parts(message))
 
 
 def _parts(message: ChatMessage) -> tuple[Part, ...]:
@@ -240,13 +258,13 @@ def _parts(message: ChatMessage) -> tuple[Part, ...]:
             return tuple(_part(it) for it in content)
 
 
-def _part(content: TextContent | ImageContent | RefusalContent) -> Part:
+def _part(content: ChatText | ChatImage | ChatRefusal) -> Part:
     match content:
-        case TextContent():
+        case ChatText():
             return TextPart(content.text)
-        case ImageContent():
+        case ChatImage():
             return ImagePart(content.image_url.url)
-        case RefusalContent():
+        case ChatRefusal():
             return TextPart(content.refusal)
 
 

@@ -25,6 +25,9 @@ PUBLIC: Final = frozenset(
         ("GET", "/health/live"),
         ("GET", "/health/ready"),
         ("GET", "/metrics"),
+        ("GET", "/openapi.json"),
+        ("GET", "/docs"),
+        ("GET", "/docs/{asset}"),
         ("GET", "/v1/artifacts/{artifact_id}/content"),  # whose URL is the credential
     }
 )

@@ -1,9 +1,15 @@
 """The catalog over HTTP."""
 
+from base64 import b64encode
+
 import pytest
 
 from pluggably.entrypoints.http.model_objects import model_object
+from tests.artifact_world import PNG
 from tests.builders import a_model
+
+from .studio import Studio
+from .world import client_of
 
 
 async def test_models_have_openais_fields_and_ours(http):
@@ -57,20 +63,48 @@ async def test_the_parameters_of_a_model_are_those_it_honours(http):
     assert (await http.get("/v1/models/tiny/parameters")).json()["title"] == "Parameters of tiny"
 
 
-async def test_every_documented_bound_is_accepted_and_one_step_past_it_refused(http):
-    documented = (await http.get("/v1/parameters?modality=text")).json()["properties"]
+SAID = {
+    "text": "x",
+    "3d": "x",
+    "image": [  # with a picture, as `strength` is for what is to be changed
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "x"},
+                {"type": "image", "url": f"data:image/png;base64,{b64encode(PNG).decode()}"},
+            ],
+        }
+    ],
+}
 
-    async def status(name: str, value: float) -> int:
-        body = {"input": "x", "parameters": {name: value, "max_tokens": 1} | {name: value}}
-        return (await http.post("/v1/generations/text", json=body)).status_code
 
-    for name, schema in documented.items():
-        if "minimum" in schema:
-            step = 1 if schema["type"] == "integer" else 1e-9
-            assert await status(name, schema["minimum"]) == 200
-            assert await status(name, schema["maximum"]) == 200
-            assert await status(name, schema["minimum"] - step) == 400
-            assert await status(name, schema["maximum"] + step) == 400
+@pytest.mark.parametrize("modality", ["text", "image", "3d"])
+async def test_every_documented_bound_is_accepted_and_one_step_past_it_refused(tmp_path, modality):
+    studio = Studio(tmp_path)
+    model = {"text": "tiny", "image": "painter", "3d": "caster"}[modality]
+    async with client_of(studio.app()) as http:
+
+        async def status(name: str, value: float) -> int:
+            body = {"model": model, "input": SAID[modality], "parameters": {name: value}}
+            return (await http.post(f"/v1/generations/{modality}", json=body)).status_code
+
+        documented = (await http.get(f"/v1/models/{model}/parameters")).json()["properties"]
+        for name, schema in documented.items():
+            if "minimum" in schema:
+                step = 1 if schema["type"] == "integer" else 1e-9
+                for bound, beyond in ((schema["minimum"], -step), (schema["maximum"], step)):
+                    assert (name, bound, await status(name, bound)) == (name, bound, 200)
+                    assert (name, bound, await status(name, bound + beyond)) == (name, bound, 400)
+    await studio.kept.close()
+
+
+async def test_how_to_choose_a_model_is_told_with_the_parameters(http):
+    told = (await http.get("/v1/parameters?modality=text")).json()["x-model-selection"]
+    assert (told["default"], [it["id"] for it in told["models"]]) == ("tiny", ["tiny", "acme/large"])
+    assert "temperature" in told["models"][1]["lacks"]
+    assert any("context_length" in it for it in told["guidance"])
+    own = (await http.get("/v1/models/acme/large/parameters")).json()["x-model-selection"]
+    assert [it["id"] for it in own["models"]] == ["acme/large"]
 
 
 async def test_every_modality_has_parameters_and_no_other_one_has(http):
@@ -78,3 +112,17 @@ async def test_every_modality_has_parameters_and_no_other_one_has(http):
         assert name in (await http.get(f"/v1/parameters?modality={modality}")).text
     assert (await http.get("/v1/parameters?modality=smell")).status_code == 400
     assert (await http.get("/v1/parameters")).json()["errors"][0]["pointer"] == "/query/modality"
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [("tiny", "DELETE, GET, PATCH"), ("tiny/parameters", "GET"), ("acme/large/load", "POST"), ("discover", "POST")],
+)
+async def test_a_path_says_which_methods_it_has(http, path, allow):
+    said = await http.options(f"/v1/models/{path}")
+    assert (said.status_code, said.headers["allow"]) == (200, allow)
+
+
+async def test_a_model_cannot_be_posted_to(http):
+    refused = await http.post("/v1/models/tiny", json={})
+    assert (refused.status_code, refused.headers["allow"]) == (405, "DELETE, GET, PATCH")

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pluggably.adapters.catalog.folder import SHIPPED
+from pluggably.adapters.catalog.folder import SHIPPED, ModelFolder
 from pluggably.adapters.runners.diffusers_image import DiffusersImageEngine
 from pluggably.adapters.runners.engine import EngineOptions
 from pluggably.adapters.runners.image_files import open_pictures
@@ -211,6 +211,18 @@ def test_a_size_is_what_was_asked_for(ask):
 def test_what_it_cannot_do_is_refused_by_name(ask, asked, said):
     with pytest.raises(InvalidRequest, match=said):
         ask(**asked)
+
+
+@pytest.mark.parametrize("name", ["width", "height"])
+async def test_the_documented_bounds_of_a_size_are_those_that_are_checked(ask, name):
+    (model,) = [it for it in await ModelFolder([SHIPPED], {}).models() if it.name == "tiny-shapes"]
+    bounds = model.bounds[name]
+    other = "height" if name == "width" else "width"
+    for size in (bounds.multiple_of, bounds.maximum):
+        assert ask(RED_CIRCLE, **{name: size, other: 8, "steps": 1}).completed.files[0].facts[name] == size
+    for size in (bounds.multiple_of + 1, bounds.maximum + bounds.multiple_of):
+        with pytest.raises(InvalidRequest, match=f"/parameters/{name}"):
+            ask(RED_CIRCLE, **{name: size})
 
 
 def test_sizes_that_are_near_are_offered(ask):

@@ -12,6 +12,7 @@ from pluggably.adapters.catalog.folder import SHIPPED, ModelFolder
 from pluggably.adapters.runners.engines import ENGINES
 from pluggably.domain.discovery import SourceNote
 from pluggably.domain.model import EngineProfile, Modality, ModelStatus
+from pluggably.entrypoints.http.model_objects import parameter_schema
 from pluggably.testing.model_source import ModelSourceContract
 
 from .gguf_file import TENSORS, a_gguf
@@ -526,6 +527,14 @@ async def test_the_models_that_come_with_the_package_are_available():
         "tiny-solids-from-image": (ModelStatus.AVAILABLE, {"image-to-3d"}),
     }
     assert {model.license for model in models.values()} == {"apache-2.0"}
+
+
+async def test_a_pipeline_tells_what_its_card_recommends_and_which_sizes_it_makes():
+    engines = {name: spec.profile for name, spec in ENGINES.items()}
+    shapes = {model.id: model for model in await ModelFolder([SHIPPED], engines).models()}["tiny-shapes"]
+    assert shapes.defaults == {"width": 32, "height": 32, "steps": 20, "guidance_scale": 3.0}
+    width = parameter_schema(Modality.IMAGE, shapes)["properties"]["width"]
+    assert (width["minimum"], width["maximum"], width["multipleOf"], width["default"]) == (8, 128, 8, 32)
 
 
 @pytest.mark.parametrize("content", [b"\x80\x04rest", b"PK\x03\x04archive/data.pkl"], ids=["pickle", "torch archive"])

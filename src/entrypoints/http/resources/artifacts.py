@@ -10,9 +10,9 @@ from falcon.asgi import Response
 from ....application.artifact_links import ArtifactLinks
 from ....application.artifacts import Artifacts
 from ....domain.artifact import Artifact
-from ....domain.errors import InvalidRequest, UnsupportedMediaType
+from ....domain.errors import UnsupportedMediaType
 from ....domain.parameters import Field
-from ....domain.signed_url import Grant, disposition_of, is_file_name
+from ....domain.signed_url import FILE_NAME, Grant, disposition_of
 from ..artifact_objects import artifact_object, link_object
 from ..body import Nothing, principal_of, read_body, read_query, refuse_idempotency_key
 from ..ranges import wanted_part
@@ -26,7 +26,7 @@ class Signing:
     ttl_s: Annotated[int | None, Field("How long it is good; absent: as configured.", 1, 604_800, unit="seconds")] = (
         None
     )
-    filename: Annotated[str | None, Field("What the download is called.", max_length=128)] = None
+    filename: Annotated[str | None, Field("What the download is called.", max_length=128, pattern=FILE_NAME)] = None
 
 
 @frozen
@@ -60,10 +60,6 @@ class ArtifactResource:
     async def on_post_sign(self, req: Request, resp: Response, artifact_id: str) -> None:
         """Another URL to its content."""
         wanted = read_body(req, Signing)
-        if wanted.filename is not None and not is_file_name(wanted.filename):
-            raise InvalidRequest.at(
-                "/filename", "must be letters, digits, '.', '_' and '-', and not begin with '.' or '-'"
-            )
         artifact = await self.artifacts.get(artifact_id, principal_of(req))
         ttl = None if wanted.ttl_s is None else timedelta(seconds=wanted.ttl_s)
         resp.media = link_object(await self.links.link(artifact, ttl, wanted.filename), req)

@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from attrs import frozen
 from falcon.asgi import Response
@@ -20,13 +20,14 @@ from ..paging import list_object
 from ..scope import Request
 from ..session_objects import session_object, turn_objects
 from .session_events import NDJSON
+from .session_schema import MOST
 
 
 @frozen(kw_only=True)
 class Export:
     """How to export."""
 
-    format: Annotated[str, Field("`jsonl`, which can be verified, or `cloudevents`.")] = "jsonl"
+    format: Annotated[Literal["jsonl", "cloudevents"], Field("`jsonl` can be verified.")] = "jsonl"
 
 
 @frozen(kw_only=True)
@@ -58,14 +59,14 @@ class ExportOfMany(Export):
 class Replay:
     """Which state to show."""
 
-    to: Annotated[int | None, Field("The state after that many events.", 1)] = None
+    to: Annotated[int | None, Field("The state after that many events.", 1, MOST)] = None
 
 
 @frozen(kw_only=True)
 class ReadList:
     """Which reads to list."""
 
-    after: Annotated[int, Field("Only those that follow this number.", 0)] = 0
+    after: Annotated[int, Field("Only those that follow this number.", 0, MOST)] = 0
     limit: Annotated[int, Field("How many at most.", 1, 1_000)] = 100
 
 

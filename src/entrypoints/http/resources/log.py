@@ -13,15 +13,16 @@ from ....domain.parameters import Field
 from ..body import Nothing, principal_of, read_query
 from ..paging import list_object
 from ..scope import Request
+from .session_schema import MOST
 
 
 @frozen(kw_only=True)
 class CheckpointList:
     """Which checkpoints to list."""
 
-    after: Annotated[int | None, Field("Only those that follow the one of so many events, which are smaller.", 1)] = (
-        None
-    )
+    after: Annotated[
+        int | None, Field("Only those that follow the one of so many events, which are smaller.", 1, MOST)
+    ] = None
     limit: Annotated[int, Field("How many at most.", 1, 1_000)] = 100
 
 

@@ -8,14 +8,15 @@ from attrs import asdict, field, fields, frozen
 from falcon.asgi import Response
 
 from ....application.catalog import Catalog, ModelFilter
-from ....application.registrations import ModelChange, NewModel, Registrations
+from ....application.registrations import NAME, ModelChange, NewModel, Registrations
 from ....domain.access import Scope
 from ....domain.errors import NotFound
 from ....domain.model import Modality, Model, ModelStatus
 from ....domain.parameters import Field
 from ..body import Nothing, principal_of, read_body, read_fields, read_query, refuse_idempotency_key
-from ..model_objects import ShownModels, expected_revision, has_it, parameter_schema, tag_of
+from ..model_objects import ShownModels, expected_revision, has_it, parameter_schema, selection_object, tag_of
 from ..paging import list_object
+from ..problems import MethodNotAllowed
 from ..scope import Request
 
 _PARAMETERS, _LOAD, _UNLOAD = "/parameters", "/load", "/unload"
@@ -55,7 +56,10 @@ class ModelSaid:
     name: Annotated[str | None, Field("What people call it.", max_length=256)] = None
     license: Annotated[str | None, Field("Its licence, best as SPDX has it.", max_length=128)] = None
     gated: Annotated[bool | None, Field("Whether one has to agree to its licence before fetching it.")] = None
-    aliases: Annotated[tuple[str, ...] | None, Field("More names that it answers to.", max_length=16)] = None
+    aliases: Annotated[
+        tuple[Annotated[str, Field("A name.", pattern=NAME)], ...] | None,
+        Field("More names that it answers to.", max_length=16),
+    ] = None
     pinned: Annotated[bool | None, Field("Keep it: on the disk, and in memory once it is loaded.")] = None
     default: Annotated[bool | None, Field("It is meant where a request of its modality names no model.")] = None
     parameters: Annotated[
@@ -75,7 +79,7 @@ class ModelSaid:
 class ModelToRegister(ModelSaid):
     """A model to register: its path in a model folder, or a provider and what that calls it."""
 
-    id: Annotated[str | None, Field("What requests call it; else what it was found as.", max_length=128)] = None
+    id: Annotated[str | None, Field("What requests call it; else what it was found as.", pattern=NAME)] = None
     path: Annotated[str | None, Field("Where it is, in a model folder.", max_length=4_096)] = None
     provider: Annotated[str | None, Field("Whose it is.", max_length=64)] = None
     model: Annotated[str | None, Field("What the provider calls it.", max_length=512)] = None
@@ -130,7 +134,7 @@ class Models:
         if not principal_of(req).may_see(model.id):
             raise NotFound.of("model", path.removesuffix(_PARAMETERS))
         if path.endswith(_PARAMETERS):
-            resp.media = parameter_schema(model.modality, model)
+            resp.media = parameter_schema(model.modality, model) | await self._selection(model.modality, model)
         else:
             await self._show(req, resp, model)
 
@@ -161,11 +165,23 @@ class Models:
         elif path.endswith(_LOAD):
             await self._show(req, resp, await self.registrations.load(path.removesuffix(_LOAD), principal))
         else:
-            raise NotFound(detail=f"There is no route {req.path!r} to POST to. There are {_LOAD} and {_UNLOAD}.")
+            await self.catalog.get(path)
+            allow = _methods_at(path)
+            raise MethodNotAllowed(detail=f"{req.path} does not have POST; it has {allow}.", allow=allow)
+
+    async def on_options_one(self, req: Request, resp: Response, path: str) -> None:  # noqa: ARG002
+        """Which methods there are, as the route stands for several."""
+        resp.set_header("allow", _methods_at(path))
 
     async def on_get_parameters(self, req: Request, resp: Response) -> None:
-        """All parameters of a modality."""
-        resp.media = parameter_schema(read_query(req, ParameterList).modality)
+        """All parameters of a modality, and how to choose a model."""
+        modality = read_query(req, ParameterList).modality
+        resp.media = parameter_schema(modality) | await self._selection(modality)
+
+    async def _selection(self, modality: Modality, only: Model | None = None) -> dict[str, Any]:
+        models = await self.catalog.list(ModelFilter(modality=modality))
+        default = next((model.id for model in models if self.catalog.is_default(model)), None)
+        return {"x-model-selection": selection_object(modality, [only] if only else models, default)}
 
     async def _show(self, req: Request, resp: Response, model: Model) -> None:
         said = (await self.catalog.registered()).of(model.id)
@@ -175,6 +191,12 @@ class Models:
     def _object(self, req: Request, model: Model) -> msgspec.Raw:
         with_path = Scope.MODELS_ADMIN in principal_of(req).scopes
         return self._shown.of(model, default=self.catalog.is_default(model), with_path=with_path)
+
+
+def _methods_at(path: str) -> str:
+    if path.endswith(_PARAMETERS):
+        return "GET"
+    return "POST" if path == _DISCOVER or path.endswith((_LOAD, _UNLOAD)) else "DELETE, GET, PATCH"
 
 
 def _send(req: Request, resp: Response, body: bytes, tag: str) -> None:

@@ -21,6 +21,7 @@ from ..rendering import message_object, part_object
 from ..scope import Request
 from ..session_objects import turn_object
 from ..sse import respond_live
+from .session_schema import MOST
 
 NDJSON = "application/x-ndjson"
 EVENT_STREAM = "text/event-stream"
@@ -49,7 +50,7 @@ _encoder = msgspec.json.Encoder()
 class EventList:
     """Which events to list."""
 
-    after: Annotated[int, Field("Only those that follow this version.", 0)] = 0
+    after: Annotated[int, Field("Only those that follow this version.", 0, MOST)] = 0
     limit: Annotated[int | None, Field("How many at most; 100, or all of them as NDJSON, if not given.", 1, 1_000)] = (
         None
     )
@@ -64,8 +65,9 @@ class SessionEvents:
     async def on_get(self, req: Request, resp: Response, session_id: str) -> None:
         """The events, the first one first, as JSON or one a line."""
         wanted = read_query(req, EventList, numbers=("after", "limit"))
+        last_event_id = _last_event_id(req)
         if EVENT_STREAM in (req.get_header("Accept") or ""):
-            await self._follow(req, resp, session_id, wanted)
+            await self._follow(req, resp, session_id, wanted, last_event_id)
             return
         reader = principal_of(req), req.exchange.request_id
         if NDJSON in (req.get_header("Accept") or ""):
@@ -79,15 +81,16 @@ class SessionEvents:
         more = str(page[-1].version) if len(events) > limit else None
         resp.media = list_object([event_object(it) for it in page], next_after=more)
 
-    async def _follow(self, req: Request, resp: Response, session_id: str, wanted: EventList) -> None:
+    async def _follow(
+        self, req: Request, resp: Response, session_id: str, wanted: EventList, last_event_id: int | None
+    ) -> None:
         if wanted.limit is not None:
             raise InvalidRequest.at("/query/limit", "cannot be had as a stream, which has no end")
-        after = _last_event_id(req)
         batches = await self.reads.follow(
             session_id,
             principal_of(req),
             req.exchange.request_id,
-            after=wanted.after if after is None else after,
+            after=wanted.after if last_event_id is None else last_event_id,
             idle_s=req.exchange.options.ping_interval_s,
         )
         await respond_live(resp, req.exchange, batches, LiveEvents(req.path, req.exchange.request_id))

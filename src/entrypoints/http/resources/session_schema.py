@@ -11,6 +11,9 @@ from ....domain.model import Modality
 from ....domain.parameters import Field
 from ....domain.session import Changes, ContextPolicy, ContextStrategy, SessionStatus
 
+MOST = 10**15
+"""More events than there will ever be, and exact in every language's numbers."""
+
 
 @frozen(kw_only=True)
 class ContextToKeep:
@@ -84,14 +87,14 @@ class SessionChanges:
 class ForkFrom:
     """Where to fork."""
 
-    at_version: Annotated[int | None, Field("The state after that many events; absent: as it is now.", 1)] = None
+    at_version: Annotated[int | None, Field("The state after that many events; absent: as it is now.", 1, MOST)] = None
 
 
 @frozen(kw_only=True)
 class HoldFor:
     """Why a session must be kept."""
 
-    reason: Annotated[str, Field("Why it must not be erased; shown to whoever tries.", max_length=1_024)]
+    reason: Annotated[str, Field("Why it must not be erased; shown to whoever tries.", max_length=1_024, min_length=1)]
 
     def given(self) -> str:
         """The reason.
@@ -131,4 +134,4 @@ class TokenList:
 class AtVersion:
     """Which state of a session is meant."""
 
-    version: Annotated[int | None, Field("The state after that many events.", 1)] = None
+    version: Annotated[int | None, Field("The state after that many events.", 1, MOST)] = None

@@ -1,0 +1,1 @@
+"""The OpenAPI document: what each operation takes and answers, said beside the routes and written from the classes."""
