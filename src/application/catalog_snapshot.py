@@ -8,6 +8,7 @@ from attrs import evolve, field, frozen
 from ..domain.crossing import FROM_PICTURES, FROM_WORDS
 from ..domain.model import UNUSABLE, Modality, Model
 from ..domain.registration import Registered
+from ..domain.routing import ROUTE
 
 
 @frozen(kw_only=True)
@@ -81,7 +82,8 @@ def _meant(
 
 
 def _only_one(models: Iterable[Model], modality: Modality, *, pictured: bool) -> Model | None:
-    usable = [model for model in models if model.modality is modality and model.status not in UNUSABLE]
+    listed = [model for model in models if model.modality is modality and model.provider != ROUTE]
+    usable = [model for model in listed if model.status not in UNUSABLE]
     if len(usable) > 1 and modality is not Modality.TEXT:
         usable = [model for model in usable if model.capabilities & (FROM_PICTURES if pictured else FROM_WORDS)]
     return usable[0] if len(usable) == 1 else None

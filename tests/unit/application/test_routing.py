@@ -5,13 +5,18 @@ import asyncio
 import pytest
 
 from pluggably.adapters.memory.generator import ScriptedGenerator
+from pluggably.adapters.memory.models import ListedModels
+from pluggably.application.catalog import Catalog
+from pluggably.application.routes import RouteModels
 from pluggably.application.seats import Seats
 from pluggably.domain import errors
 from pluggably.domain.generation import TextDelta
+from pluggably.domain.model import Modality
 from pluggably.domain.parameters import TextParameters
 from pluggably.domain.routing import BreakerPolicy, RetryPolicy, Route
+from tests.builders import a_model
 
-from .world import World
+from .world import Idle, World
 
 AT_ONCE = {"first_pause_s": 0, "longest_pause_s": 0}
 THREE = RetryPolicy(attempts=3, **AT_ONCE)
@@ -295,3 +300,12 @@ async def test_a_client_that_leaves_amid_a_pause_ends_it():
         await task
     (turn,) = (await world.session(session_id)).turns
     assert turn.error_code == "cancelled"
+
+
+async def test_a_route_does_not_take_the_place_of_the_only_model_there_is():
+    routes = {"smart": Route(name="smart", tiers=(("tiny",),))}
+    sources = [ListedModels([a_model("tiny")])]
+    catalog = Catalog(sources=[RouteModels(routes, sources), *sources], runners=Idle())
+    await catalog.refresh()
+    assert (await catalog.resolve(None, Modality.TEXT)).id == "tiny"
+    assert (await catalog.resolve("smart", Modality.TEXT)).id == "smart"
