@@ -1,4 +1,5 @@
-"""Measure everything, and write `docs/benchmarks.md`: `make bench`."""
+"""Measure everything, and write `docs/benchmarks.md`: `make bench`. `python -m benchmarks images audit` measures those
+parts only, and leaves the others on the page as they are."""
 
 import os
 import platform
@@ -13,9 +14,8 @@ INTRODUCTION = """\
 # Measured
 
 Printed by `make bench`: every number here comes out of `benchmarks/`, none was typed in. Medians of several rounds,
-where everything that is compared takes turns within one run. Absolute times are this machine's; compare the columns.
-
-{machine}, {date}.
+where everything that is compared takes turns within one run. Absolute times are those of the machine that is named with
+each part; compare the columns.
 """
 
 PARTS = {
@@ -45,16 +45,28 @@ def machine() -> str:
     return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
-def main() -> None:
+def main(wanted: list[str]) -> None:
     """Run each part in a process of its own, so that none weighs on another."""
-    sections = [INTRODUCTION.format(machine=machine(), date=f"{datetime.now(UTC):%d %B %Y}")]
-    for title, module in PARTS.items():
+    unknown = set(wanted) - {module.removeprefix("benchmarks.") for (module,) in PARTS.values()}
+    if unknown:
+        raise SystemExit(f"There is no part {', '.join(sorted(unknown))}.")
+    kept = _sections(PAGE.read_text()) if wanted else {}
+    for title, (module,) in PARTS.items():
+        if wanted and module.removeprefix("benchmarks.") not in wanted:
+            continue
         print(f"… {title}", file=sys.stderr)
-        done = subprocess.run([sys.executable, "-m", *module], check=True, stdout=subprocess.PIPE, text=True)
-        sections.append(f"## {title}\n\n{done.stdout.strip()}\n")
+        done = subprocess.run([sys.executable, "-m", module], check=True, stdout=subprocess.PIPE, text=True)
+        kept[title] = f"{machine()}, {datetime.now(UTC):%d %B %Y}.\n\n{done.stdout.strip()}\n"
         print(done.stdout)
-    PAGE.write_text("\n".join(sections))
+    sections = [f"## {title}\n\n{kept[title]}" for title in PARTS if title in kept]
+    PAGE.write_text("\n".join([INTRODUCTION, *sections]))
+
+
+def _sections(page: str) -> dict[str, str]:
+    """What the page says of each part."""
+    parts = [part.partition("\n\n") for part in page.split("\n## ")[1:]]
+    return {title: f"{text.strip()}\n" for title, _, text in parts}
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
