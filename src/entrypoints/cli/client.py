@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import httpx
 
-from ...domain.errors import GatewayError, InsufficientScope, InvalidCredentials
+from ...domain.errors import GatewayError, InsufficientScope, InvalidCredentials, ModelNotAllowed
 from ..settings import CLIENT_KEY
 from .plain import plain
 
@@ -143,14 +143,15 @@ class Client:
 
     def _refusal(self, response: httpx.Response) -> GatewayError:
         try:
-            detail = response.json()["detail"]
+            problem = response.json()
+            detail, code = problem["detail"], problem.get("code")
         except (ValueError, KeyError, TypeError):
             return _stranger(response)
         if not isinstance(detail, str):
             return _stranger(response)
         if response.status_code == httpx.codes.UNAUTHORIZED:
             return InvalidCredentials(detail=self._who_are_you())
-        if response.status_code == httpx.codes.FORBIDDEN:
+        if code in (InsufficientScope.code, ModelNotAllowed.code):  # sources of models have a 403 of their own
             return InsufficientScope(detail=plain(detail))
         return GatewayError(detail=plain(detail))
 

@@ -86,7 +86,7 @@ def test_without_a_key_every_command_says_what_it_needs(run, words):
 
 
 @pytest.mark.parametrize(
-    "words", [("keys", "list"), ("storage",), ("audit", "reads"), ("models", "load", "x")], ids=" ".join
+    "words", [("keys", "list"), ("storage", "cleanup"), ("audit", "reads"), ("models", "load", "x")], ids=" ".join
 )
 def test_a_key_that_is_not_for_this_says_what_it_lacks(run, words):
     user = json.loads(run("keys", "create", "user", "--json").stdout)["secret"]
