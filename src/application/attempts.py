@@ -1,8 +1,8 @@
 """The tries of one request: which model is asked next, after which pause, and when it is enough."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 
 from attrs import define, field
 
@@ -65,23 +65,23 @@ class Attempts:
         """How long the first output may still take."""
         return max(0.0, self.deadline - self.router.now())
 
-    @asynccontextmanager
-    async def asking(self, model: Model) -> AsyncIterator[None]:
-        """The model is asked as long as this is not left.
+    @contextmanager
+    def asking(self, model: Model) -> Iterator[None]:
+        """The model is asked as long as this is not left."""
+        self.router.begins(model)
+        try:
+            yield
+        finally:
+            self.router.ends(model)
+
+    def seat(self, model: Model) -> AbstractAsyncContextManager[None]:
+        """Have a seat with its provider, once one is free.
 
         Raises:
             Overloaded: too much is asked of its provider.
         """
         seats = self.router.seats.get(model.provider)
-        self.router.begins(model)
-        try:
-            if seats is None:
-                yield
-            else:
-                async with seats.seat():
-                    yield
-        finally:
-            self.router.ends(model)
+        return seats.seat() if seats else nullcontext()
 
     def succeeded(self, model: Model, took_s: float) -> tuple[Attempt, ...]:
         """The model answered; gives all attempts."""

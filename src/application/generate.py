@@ -17,7 +17,7 @@ from ..domain.model import Model
 from ..domain.parameters import given
 from ..domain.session import AUTO, HeldState, Session, SessionEvent
 from .command import GenerateCommand
-from .media import Media
+from .media import Media, TakenIn
 from .metering import Metering
 from .ports import Clock, Generator, IdFactory, Provenance
 from .recall import RecalledGeneration, recall
@@ -167,13 +167,13 @@ class Generate:
             self.metering.admitted(running),
             self.media.taken_in(command.messages, command.modality, running.principal, session_id) as taken,
         ):
-            running.command = evolve(command, messages=taken.messages)
-            async with (
-                running.only_answered(),
-                self.turns.begin(session_id, provenance, decide, key_use) as turn,
-            ):
-                running.turn = turn
-                yield
+            running.command = _showing(taken, command)
+            try:
+                async with self.turns.begin(session_id, provenance, decide, key_use) as turn:
+                    running.turn = turn
+                    yield
+            finally:
+                await running.discard_unanswered()
 
     @asynccontextmanager
     async def _alone(self, running: RunningGeneration) -> AsyncIterator[None]:
@@ -184,11 +184,13 @@ class Generate:
             self.metering.admitted(running),
             self.media.taken_in(command.messages, command.modality, running.principal, None) as taken,
         ):
-            running.command = evolve(command, messages=taken.messages)
+            running.command = _showing(taken, command)
             candidates = await self._candidates(command.model, running.command, (), running.principal)
             running.settle(candidates, Told(running.command), Start())
-            async with running.only_answered():
+            try:
                 yield
+            finally:
+                await running.discard_unanswered()
 
     async def _delivered(
         self, recalled: RecalledGeneration, command: GenerateCommand, principal: Principal
@@ -212,6 +214,10 @@ class Generate:
         if command.state_token in (None, AUTO):
             return command.state_token
         return await self.states.find(command.state_token, principal, command.session_id)
+
+
+def _showing(taken: TakenIn, command: GenerateCommand) -> GenerateCommand:
+    return command if taken.messages is command.messages else evolve(command, messages=taken.messages)
 
 
 async def _context(session: Session, messages: tuple[Message, ...], after: int | None) -> tuple[Message, ...]:

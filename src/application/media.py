@@ -3,7 +3,7 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 
 from attrs import define, evolve, field
@@ -46,10 +46,9 @@ class Media:
     inputs: InputFiles
     workspaces: Workspaces
 
-    @asynccontextmanager
-    async def taken_in(
-        self, messages: Sequence[Message], modality: Modality, principal: Principal, session_id: str | None
-    ) -> AsyncIterator["TakenIn"]:
+    def taken_in(
+        self, messages: tuple[Message, ...], modality: Modality, principal: Principal, session_id: str | None
+    ) -> AbstractAsyncContextManager["TakenIn"]:
         """The messages as they are stored: what is known of each file that they name stands in them.
 
         For models that make pictures or meshes, pictures that they show by a URL are kept, so that the session has them
@@ -60,12 +59,19 @@ class Media:
             NotFound, UrlNotAllowed, UrlUnavailable: as they say.
             UnsupportedMediaType, PictureInvalid, ArtifactTooLarge: it is no picture that is accepted.
         """
-        taken = TakenIn(tuple(messages))
+        if any(isinstance(part, ImagePart | ArtifactPart) for message in messages for part in message.parts):
+            return self._with_files(messages, modality, principal, session_id)
+        return nullcontext(TakenIn(messages))
+
+    @asynccontextmanager
+    async def _with_files(
+        self, messages: tuple[Message, ...], modality: Modality, principal: Principal, session_id: str | None
+    ) -> AsyncIterator[TakenIn]:
+        taken = TakenIn(messages)
         try:
-            if any(isinstance(part, ImagePart | ArtifactPart) for message in messages for part in message.parts):
-                taken.messages = tuple(
-                    [await self._taken_in(it, modality, principal, session_id, taken.kept) for it in messages]
-                )
+            taken.messages = tuple(
+                [await self._taken_in(it, modality, principal, session_id, taken.kept) for it in messages]
+            )
             yield taken
         finally:
             if taken.kept and not taken.named_by_a_turn:

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from attrs import define
 
-from ..domain.access import NO_LIMITS
+from ..domain.access import NO_LIMITS, Limits
 from .access_ports import Meter
 from .ports import Clock
 from .running import RunningGeneration
@@ -20,17 +20,18 @@ class Metering:
     meter: Meter
     clock: Clock
 
-    @asynccontextmanager
-    async def admitted(self, running: RunningGeneration) -> AsyncIterator[None]:
+    def admitted(self, running: RunningGeneration) -> AbstractAsyncContextManager[None]:
         """Be at work for as long as this is not left.
 
         Raises:
             RateLimited: the credentials are not for more now.
         """
-        account, limits = running.principal.account, running.principal.limits
-        if limits == NO_LIMITS:
-            yield
-            return
+        limits = running.principal.limits
+        return nullcontext() if limits == NO_LIMITS else self._counted(running, limits)
+
+    @asynccontextmanager
+    async def _counted(self, running: RunningGeneration, limits: Limits) -> AsyncIterator[None]:
+        account = running.principal.account
         try:
             await to_its_end(self.meter.enter(account, limits, running.id, self.clock()))
         except asyncio.CancelledError:  # it may have entered all the same

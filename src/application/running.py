@@ -1,8 +1,8 @@
 """A generation at work: what its backend gives, put together, kept, and told in the end."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from datetime import datetime
 from time import perf_counter
 
@@ -86,17 +86,13 @@ class RunningGeneration:
         self._model = candidates.lead
         told.to(candidates.lead)
 
-    @asynccontextmanager
-    async def only_answered(self) -> AsyncIterator[None]:
-        """Delete the files that were kept for an answer that there is not in the end, when this is left.
+    async def discard_unanswered(self) -> None:
+        """Delete the files that were kept for an answer that there is not in the end.
 
-        To be left after the turn has ended: where it is not known whether the answer was stored, they stay.
+        To be called after the turn has ended: where it is not known whether the answer was stored, they stay.
         """
-        try:
-            yield
-        finally:
-            if self._kept and (self.turn is None or self.turn.ended_without_result):
-                await self.media.discard(self._kept)
+        if self._kept and (self.turn is None or self.turn.ended_without_result):
+            await self.media.discard(self._kept)
 
     async def result(self) -> Generation:
         """The whole, once it is there."""
@@ -120,25 +116,24 @@ class RunningGeneration:
                 begun = perf_counter()
                 try:
                     self.router.catalog.used(model, self.clock())
-                    async with (
-                        self._request(model) as request,
-                        attempts.asking(model),
-                        aclosing(self.generators[model.provider].generate(request)) as events,
-                    ):
-                        while event := await self._next(events, times, attempts):
-                            if isinstance(event, TextDelta | ToolCallDelta | Progress):
-                                times.output()
-                                self.tokens += 1
-                                yield event
-                            elif isinstance(event, Started):
-                                times.started = perf_counter()
-                                if self.when_begun:
-                                    await self.when_begun()
-                            else:
-                                made, usage = attempts.succeeded(model, perf_counter() - begun), event.usage
-                                whole, outcome = await self._complete(event, made, times), "ok"
-                                yield whole
-                                return
+                    async with await self._request(model) as request:
+                        with attempts.asking(model):
+                            async with (
+                                attempts.seat(model),
+                                aclosing(self.generators[model.provider].generate(request)) as events,
+                            ):
+                                event = await self._first(events, times, attempts)
+                                while event:
+                                    if isinstance(event, Completed):
+                                        made, usage = attempts.succeeded(model, perf_counter() - begun), event.usage
+                                        whole, outcome = await self._complete(event, made, times), "ok"
+                                        yield whole
+                                        return
+                                    if not isinstance(event, Started):
+                                        times.output()
+                                        self.tokens += 1
+                                        yield event
+                                    event = await anext(events, None)
                     raise StreamInterrupted
                 except GatewayError as error:
                     await self._go_on(model, error, attempts, times, perf_counter() - begun)
@@ -173,24 +168,34 @@ class RunningGeneration:
             if times.first_output is not None:
                 raise error
 
-    async def _next(
+    async def _first(
         self, events: AsyncGenerator[GenerationEvent, None], times: "_Times", attempts: Attempts
     ) -> GenerationEvent | None:
-        """The next event, None after the last one. A provider's first output is waited for so long; the models that run
-        here say themselves who waits too long for them.
+        """The first event after the beginning, None if there is none. A provider's is waited for so long; the models
+        that run here say themselves who waits too long for them.
         """
-        if times.first_output is not None or self._model.provider == LOCAL:
-            return await anext(events, None)
+        time_left_s = None if self._model.provider == LOCAL else attempts.time_left_s
         try:
-            async with asyncio.timeout(attempts.time_left_s):
-                return await anext(events, None)
+            async with asyncio.timeout(time_left_s) as limit:
+                while isinstance(event := await anext(events, None), Started):
+                    times.started = perf_counter()
+                    if self.when_begun:
+                        deadline = limit.when()
+                        limit.reschedule(None)
+                        await self.when_begun()
+                        limit.reschedule(deadline)
+                return event
         except TimeoutError as exc:
+            if not limit.expired():
+                raise
             raise ProviderTimeout(detail="There was no output in the time that a request may take.") from exc
 
-    @asynccontextmanager
-    async def _request(self, model: Model) -> AsyncIterator[GenerationRequest]:
+    async def _request(self, model: Model) -> AbstractAsyncContextManager[GenerationRequest]:
         """What the model is asked, with the pictures that it begins with at hand, and a place for what it makes."""
         messages, pictures = self._told.to(model)
+        is_text = self.command.modality is Modality.TEXT
+        if is_text and SEES_PICTURES in model.capabilities:
+            messages = await self.media.shown(messages, self.principal)
         request = GenerationRequest(
             id=self.id,
             modality=self.command.modality,
@@ -201,13 +206,7 @@ class RunningGeneration:
             session_id=self.command.session_id,
             state=self._state,
         )
-        if self.command.modality is not Modality.TEXT:
-            async with self.media.at_work(request, pictures, self.principal) as at_work:
-                yield at_work
-        elif SEES_PICTURES in model.capabilities:
-            yield evolve(request, messages=await self.media.shown(messages, self.principal))
-        else:
-            yield request
+        return nullcontext(request) if is_text else self.media.at_work(request, pictures, self.principal)
 
     async def _falls_back(self, code: str) -> bool:
         """Have the history told instead of the state that was refused, if that is what the client asked for."""
@@ -218,7 +217,7 @@ class RunningGeneration:
         return True
 
     async def _complete(self, result: Completed, attempts: tuple[Attempt, ...], times: "_Times") -> Generation:
-        if result.seed is None:
+        if result.seed is None and self.command.parameters.seed is not None:
             result = evolve(result, seed=self.command.parameters.seed)
         if result.files:
             session_id = self.command.session_id

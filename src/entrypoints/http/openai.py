@@ -28,7 +28,9 @@ class ChatCompletions:
     async def on_post(self, req: Request, resp: Response) -> None:
         """Answer a conversation."""
         request, parameters = read_request(read_json(req))
-        command = evolve(request.command(parameters, expected_version(req)), idempotency=idempotency_key(req))
+        command = request.command(parameters, expected_version(req))
+        if key := idempotency_key(req):
+            command = evolve(command, idempotency=key)
         begin = self.generate.begin(command, principal_of(req), req.exchange.request_id)
         if command.stream:
             await sse.respond(resp, req.exchange, begin, ChatChunks(include_usage=request.include_usage))

@@ -111,6 +111,6 @@ def require_permission(method: str, template: str, principal: Principal | None, 
     if principal is None:
         raise refusal or InvalidCredentials()
     needed = PERMISSIONS.get(template, {}).get(method, _ANYBODY)  # methods that a route lacks are refused by the router
-    if needed and not any(scope in principal.scopes for scope in needed):
+    if needed and principal.scopes.isdisjoint(needed):
         allowed = " or ".join(repr(scope.value) for scope in needed)
         raise InsufficientScope(detail=f"This needs the scope {allowed}, which your credentials do not have.")

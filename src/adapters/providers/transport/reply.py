@@ -27,6 +27,7 @@ class Reply:
     def __init__(self, response: httpx.Response, deadlines: Deadlines, provider: str) -> None:
         self.status = response.status_code
         self.headers = response.headers
+        self.headers.encoding = "iso-8859-1"  # else each look-up decodes all of them to find out
         self.provider = provider
         self._deadlines = deadlines
         self._stream = cast(httpx.AsyncByteStream, response.stream)
