@@ -45,12 +45,12 @@ class SharedContext:
             self._shares.remove(share)
 
     def grow(self, share: Share, tokens: int) -> None:
-        """Let a share grow; where that leaves less than `reserve`, the youngest is told to give way.
+        """Let a share grow; where that leaves less than `reserve`, as many of the youngest give way as it takes.
 
         A request alone never gives way: its own limit ends it.
         """
         with self._lock:
             share.tokens += tokens
             staying = [it for it in self._shares if not it.gives_way]
-            if len(staying) > 1 and sum(it.tokens for it in staying) > self.tokens - self.reserve:
-                staying[-1].gives_way = True
+            while len(staying) > 1 and sum(it.tokens for it in staying) > self.tokens - self.reserve:
+                staying.pop().gives_way = True  # which frees nothing where it has taken nothing yet

@@ -18,6 +18,14 @@ def test_those_who_stay_fit_and_came_before_those_who_give_way(growths):
         assert len(staying) == 1 or sum(it.tokens for it in staying) <= 400
 
 
+def test_those_who_have_taken_nothing_yet_make_no_room_by_giving_way():
+    context = SharedContext(400, reserve=50)
+    shares = [context.enter() for _ in range(6)]
+    for _ in range(20):
+        context.grow(shares[0], 20)
+    assert [it.gives_way for it in shares] == [False, *[True] * 5]
+
+
 def test_what_is_given_back_is_free_for_others():
     context = SharedContext(100, reserve=10)
     first, second = context.enter(), context.enter()
