@@ -14,7 +14,7 @@ from pluggably.application.registrations import ModelChange, NewModel, Registrat
 from pluggably.application.storage import Storage
 from pluggably.domain.access import LOCAL_OPERATOR
 from pluggably.domain.storage import StoragePolicy
-from pluggably.entrypoints.model_parts import read_parameters
+from pluggably.entrypoints.composition.models import read_parameters
 from tests.artifact_world import ArtifactWorld
 from tests.session_builders import NOON
 

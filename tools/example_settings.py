@@ -12,9 +12,9 @@ from typing import Annotated, Any, get_args, get_origin
 import attrs
 
 from pluggably.domain.parameters import Field
-from pluggably.entrypoints.access_settings import IssuerSettings
-from pluggably.entrypoints.routing_settings import RouteSettings
 from pluggably.entrypoints.settings import PREFIX, ProviderSettings, Settings
+from pluggably.entrypoints.settings.access import IssuerSettings
+from pluggably.entrypoints.settings.routing import RouteSettings
 
 WIDTH = 110
 HEADER = f"""\

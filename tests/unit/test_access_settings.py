@@ -7,7 +7,7 @@ from joserfc.jwk import OctKey
 from pluggably.adapters.system import now
 from pluggably.domain.access import Scope
 from pluggably.domain.errors import InvalidCredentials
-from pluggably.entrypoints.access_parts import access
+from pluggably.entrypoints.composition.access import access
 from pluggably.entrypoints.settings import Settings, SettingsError, load_settings, require_loopback
 
 LOGIN = {"name": "login", "issuer": "https://login.test", "audience": "gateway"}

@@ -5,7 +5,7 @@ import pytest
 from pluggably.adapters.artifacts.disk import DiskArtifactFiles
 from pluggably.adapters.artifacts.s3 import S3ArtifactFiles
 from pluggably.adapters.memory.artifacts import MemoryArtifactFiles
-from pluggably.entrypoints.container import Container
+from pluggably.entrypoints.composition.container import Container
 from pluggably.entrypoints.settings import SettingsError, load_settings
 
 S3 = 'store = "s3"\ns3_endpoint = "https://s3.example.com"\ns3_bucket = "artifacts"\n'

@@ -8,7 +8,7 @@ from pluggably.adapters.memory.registry import MemoryModelRegistry, MemoryModelU
 from pluggably.application.catalog import Catalog
 from pluggably.domain.errors import StoreUnavailable
 from pluggably.domain.model import ModelStatus
-from pluggably.entrypoints.catalog_upkeep import FolderWatch, being_kept_up, being_preloaded
+from pluggably.entrypoints.upkeep.catalog import FolderWatch, being_kept_up, being_preloaded
 from tests.builders import a_model
 from tests.session_builders import NOON
 

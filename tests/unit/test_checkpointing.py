@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from pluggably.domain.errors import GatewayError
-from pluggably.entrypoints.checkpointing import RegularCheckpoints
+from pluggably.entrypoints.upkeep.checkpoints import RegularCheckpoints
 
 NEVER_S = 3_600
 

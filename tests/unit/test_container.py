@@ -9,7 +9,7 @@ from pluggably.adapters.memory.sessions import MemorySessionStore
 from pluggably.adapters.providers.openai.provider import OpenAIProvider
 from pluggably.adapters.sessions.store import EventSessionStore
 from pluggably.domain.retention import RetentionPolicy
-from pluggably.entrypoints.container import Container
+from pluggably.entrypoints.composition.container import Container
 from pluggably.entrypoints.settings import SettingsError, load_settings
 
 

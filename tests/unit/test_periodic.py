@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pluggably.domain.errors import StoreUnavailable
-from pluggably.entrypoints.periodic import repeated
+from pluggably.entrypoints.upkeep.periodic import repeated
 
 
 class Work:

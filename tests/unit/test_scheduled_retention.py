@@ -10,7 +10,7 @@ from pluggably.application.turns import SessionLocks
 from pluggably.domain.errors import GatewayError
 from pluggably.domain.retention import RetentionPolicy
 from pluggably.domain.session import close
-from pluggably.entrypoints.retention import ScheduledRetention
+from pluggably.entrypoints.upkeep.retention import ScheduledRetention
 from tests.artifact_world import an_eraser
 
 from ..contracts.session_store import a_stored_session

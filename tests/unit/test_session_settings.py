@@ -2,7 +2,8 @@
 
 import pytest
 
-from pluggably.entrypoints.container import Container, migrate_sessions
+from pluggably.entrypoints.composition.commands import migrate_sessions
+from pluggably.entrypoints.composition.container import Container
 from pluggably.entrypoints.settings import SettingsError, load_settings
 
 SECRET = "postgresql://gateway:hunter2@db.example.org/sessions"

@@ -112,7 +112,7 @@ def checkpoints_(*, limit: Newest = None, json: AsJson = False, url: Url = HERE)
 
 
 def _verify_export(file: Path, trusted: bytes | None) -> None:
-    from ..audit_parts import open_export_reader
+    from ..composition.audit import open_export_reader
 
     try:
         with file.open("rb") as lines:
@@ -169,7 +169,7 @@ def _from_service(url: str, session_id: str, to: int | None) -> Any:
 def _from_export(file: Path, session_id: str, to: int | None) -> Any:
     import msgspec
 
-    from ..audit_parts import open_export_reader
+    from ..composition.audit import open_export_reader
     from ..http.resources.audit import replay_object
 
     try:

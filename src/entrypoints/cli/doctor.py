@@ -17,7 +17,7 @@ from rich.markup import escape
 
 from ...domain.errors import GatewayError
 from ...domain.model import Modality
-from ..container import open_catalog
+from ..composition.commands import open_catalog
 from ..settings import Settings, load_settings, require_loopback
 from .client import is_service
 

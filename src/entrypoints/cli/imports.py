@@ -7,7 +7,7 @@ from typing import BinaryIO
 from attrs import frozen
 
 from ...application.imports import ImportedSession, Outcome
-from ..container import open_imports
+from ..composition.commands import open_imports
 from ..settings import Settings
 from .plain import plain
 

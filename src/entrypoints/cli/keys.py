@@ -41,7 +41,7 @@ async def make_key(settings: Settings, wanted: Mapping[str, Any], *, as_json: bo
     Raises:
         GatewayError: neither works, as it says.
     """
-    from ..container import open_keys
+    from ..composition.commands import open_keys
     from ..http.resources.keys import KeyWanted, shown_object
     from ..structuring import structure
 

@@ -45,7 +45,7 @@ def verify_log(client: Client, trusted: bytes | None, copy: Path | None, *, as_j
 
 def _first_contradiction(client: Client, public: bytes, copy: Path | None) -> str | None:
     """What the service's checkpoints and the copy have of faults, by a key that is not the service's to choose."""
-    from ..audit_parts import read_checkpoints
+    from ..composition.audit import read_checkpoints
 
     roots = dict[int, bytes]()
     for it in _checkpoints(client):

@@ -1,6 +1,6 @@
 """`pluggably migrate`: the tables of the session database, once before the first start and after each upgrade."""
 
-from ..container import migrate_sessions
+from ..composition.commands import migrate_sessions
 from ..settings import Settings
 
 

@@ -26,7 +26,7 @@ from ...application.downloads import DownloadRequest
 from ...domain.access import LOCAL_OPERATOR
 from ...domain.download import DownloadJob, DownloadStatus
 from ...domain.errors import GatewayError
-from ..container import open_downloads
+from ..composition.commands import open_downloads
 from ..settings import Settings
 from .client import Client
 from .plain import plain, shown

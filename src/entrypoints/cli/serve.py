@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ...application.catalog import Catalog
-from ..container import Service, create_service, start_logging
+from ..composition.service import Service, create_service, start_logging
 from ..settings import Settings, SettingsError, require_loopback
 from .workers import expect_shareable, handed_down, supervise
 

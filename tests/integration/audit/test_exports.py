@@ -13,7 +13,7 @@ from pluggably.domain.access import Principal, Scope
 from pluggably.domain.audit import ReadKind
 from pluggably.domain.errors import InsufficientScope, InvalidRequest, NotFound, SessionErased
 from pluggably.domain.session import SessionStatus, close, erase, reset
-from pluggably.entrypoints.audit_parts import open_export_reader
+from pluggably.entrypoints.composition.audit import open_export_reader
 
 from ...contracts.session_store import a_stored_session, an_eventful_session
 from ...session_builders import ALICE, NOON, at

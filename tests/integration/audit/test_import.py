@@ -21,7 +21,7 @@ from pluggably.domain.errors import Conflict, InvalidRequest
 from pluggably.domain.generation import Message, Role
 from pluggably.domain.model import Modality
 from pluggably.domain.session import Session, archive, change, close, erase, fold, fork, hold, reset, tell_fork
-from pluggably.entrypoints.audit_parts import open_export_reader
+from pluggably.entrypoints.composition.audit import open_export_reader
 
 from ...contracts.session_store import a_state, a_stored_session, an_eventful_session
 from ...session_builders import ALICE, NOON, a_session, answer, ask, at, fail, opened

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
 from pluggably.domain.errors import Conflict, InvalidRequest, NotFound
 from pluggably.domain.session import Session, close, reset
-from pluggably.entrypoints.audit_parts import open_export_reader
+from pluggably.entrypoints.composition.audit import open_export_reader
 
 from ...session_builders import ALICE, EVERY_PART, NOON, answer, ask, fail, opened
 from ..sessions.test_folder_of_version_1 import FOLDER_V1

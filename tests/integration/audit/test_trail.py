@@ -9,7 +9,7 @@ import pytest
 from pluggably.adapters.sessions.postgres_store import postgres_sessions
 from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
 from pluggably.domain.errors import GatewayError, NotFound
-from pluggably.entrypoints.audit_parts import open_export_reader
+from pluggably.entrypoints.composition.audit import open_export_reader
 
 from ...contracts.audit_trail import ADA, a_read, expect_chain, whole
 from ...contracts.session_store import a_stored_session

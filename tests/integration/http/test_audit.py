@@ -9,7 +9,7 @@ import pytest
 
 from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
 from pluggably.domain.session import Session
-from pluggably.entrypoints.audit_parts import open_export_reader
+from pluggably.entrypoints.composition.audit import open_export_reader
 
 from ...contracts.session_store import a_stored_session
 from ...session_builders import ALICE, opened

@@ -6,7 +6,7 @@ from base64 import b64decode
 import pytest
 
 from pluggably.adapters.sessions.sqlite_store import sqlite_sessions
-from pluggably.entrypoints.audit_parts import read_checkpoints
+from pluggably.entrypoints.composition.audit import read_checkpoints
 
 from ...contracts.session_store import a_stored_session
 from .world import World, client_of

@@ -44,7 +44,7 @@ async def test_metrics_need_no_credentials_and_hold_no_secret():
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_generation_is_in_the_line_of_its_request(stream):
-    from pluggably.entrypoints.telemetry_parts import Telemetry
+    from pluggably.entrypoints.composition.telemetry import Telemetry
 
     metrics = PrometheusMetrics()
     world = World(observer=Telemetry(metrics), requests=metrics)
@@ -61,7 +61,7 @@ async def test_a_generation_is_in_the_line_of_its_request(stream):
 
 
 async def test_what_failed_says_why():
-    from pluggably.entrypoints.telemetry_parts import Telemetry
+    from pluggably.entrypoints.composition.telemetry import Telemetry
 
     metrics = PrometheusMetrics()
     world = World(ScriptedGenerator(failure=ProviderUnavailable()), observer=Telemetry(metrics), requests=metrics)

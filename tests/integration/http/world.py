@@ -52,11 +52,11 @@ from pluggably.domain.model import Modality, ModelStatus
 from pluggably.domain.retention import RetentionPolicy
 from pluggably.domain.routing import RetryPolicy
 from pluggably.domain.storage import StoragePolicy
-from pluggably.entrypoints.access_parts import new_secret
+from pluggably.entrypoints.composition.access import new_secret
+from pluggably.entrypoints.composition.jobs import being_worked_on
+from pluggably.entrypoints.composition.models import read_parameters
 from pluggably.entrypoints.http.app import create_app
 from pluggably.entrypoints.http.services import HttpOptions, Services
-from pluggably.entrypoints.job_parts import being_worked_on
-from pluggably.entrypoints.model_parts import read_parameters
 from tests.artifact_world import ArtifactWorld
 from tests.builders import a_model
 from tests.download_world import DownloadWorld

@@ -19,7 +19,7 @@ from pluggably.domain.errors import (
     VersionConflict,
 )
 from pluggably.domain.model import EngineProfile, Modality, ModelStatus
-from pluggably.entrypoints.catalog_upkeep import being_kept_up
+from pluggably.entrypoints.upkeep.catalog import being_kept_up
 from tests.builders import a_model
 from tests.model_world import ENGINES, ModelWorld
 from tests.unit.catalog.gguf_file import a_gguf

@@ -13,7 +13,7 @@ from pluggably.domain.access import LOCAL_OPERATOR, Principal
 from pluggably.domain.errors import InsufficientScope, InsufficientStorage
 from pluggably.domain.model import ModelStatus
 from pluggably.domain.storage import StoragePolicy
-from pluggably.entrypoints.catalog_upkeep import being_kept_within
+from pluggably.entrypoints.upkeep.catalog import being_kept_within
 from tests.model_world import ModelWorld
 from tests.session_builders import NOON
 from tests.unit.catalog.gguf_file import a_gguf

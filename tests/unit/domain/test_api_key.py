@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pluggably.domain.api_key import SECRET, ApiKey, digest_of, secret_of
-from pluggably.entrypoints.access_parts import new_secret
+from pluggably.entrypoints.composition.access import new_secret
 from tests.session_builders import NOON
 
 MOMENTS = st.integers(0, 100).map(lambda seconds: NOON + timedelta(seconds=seconds))
