@@ -4,7 +4,9 @@
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
+
+import httpx
 
 from ....application.artifact_ports import Egress
 from ....domain.errors import StateTokenRefused
@@ -21,7 +23,7 @@ from .image_kinds import KNOWN, WIRE_NAMES
 from .images import OpenAIImages
 from .models import BEYOND_OPENAI, OpenAIModels
 
-NO_SUCH_ROUTE = (404, 405)
+NO_SUCH_ROUTE: Final = (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED)
 
 
 class OpenAIProvider:
@@ -114,7 +116,7 @@ class OpenAIProvider:
         Raises:
             GatewayError: it is not.
         """
-        reply = await self._upstream.get(self._upstream.at("models"))
+        reply = await self._upstream.get(self._upstream.at("/models"))
         try:
             if reply.status not in NO_SUCH_ROUTE:
                 await expect_success(reply, ERRORS, self._upstream.limits.idle_s)
