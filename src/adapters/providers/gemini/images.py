@@ -31,10 +31,10 @@ from ...disk_errors import disk_errors
 from ...workspace import in_thread
 from ..estimates import estimated
 from ..pictures.files import BASE64_LIMIT_BYTES, picture_in, write_base64
-from ..transport.exchange import expect_success
+from ..transport.statuses import expect_success
 from ..transport.upstream import Upstream
 from .answer_wire import WirePart, counted, finish_reason_of, read_answer, read_part
-from .errors import ERRORS
+from .errors import to_error
 from .image_kinds import size_in
 from .request_wire import expect_seed
 
@@ -59,7 +59,7 @@ class GeminiImages:
         yield Started()
         reply = await self._upstream.post(self._url(request.model.upstream), await in_thread(to_wire, request))
         try:
-            await expect_success(reply, ERRORS, limits.idle_s)
+            await expect_success(reply, limits.idle_s, to_error)
             limit_bytes = MOST_PICTURES * BASE64_LIMIT_BYTES
             await reply.save(body, limit_bytes=limit_bytes, timeout_s=limits.first_byte_s)
         finally:

@@ -15,10 +15,10 @@ from ....domain.model import Modality, Model
 from ..pictures.files import PICTURE_LIMIT_BYTES
 from ..pictures.sizes import named_sizes
 from ..result_urls import ResultUrls
-from ..transport.exchange import expect_success
+from ..transport.statuses import expect_success
 from ..transport.upstream import Limits, Upstream
 from .chat import OpenAIChat
-from .errors import ERRORS
+from .errors import to_error
 from .image_kinds import KNOWN, WIRE_NAMES
 from .images import OpenAIImages
 from .models import BEYOND_OPENAI, OpenAIModels
@@ -119,7 +119,7 @@ class OpenAIProvider:
         reply = await self._upstream.get(self._upstream.at("/models"))
         try:
             if reply.status not in NO_SUCH_ROUTE:
-                await expect_success(reply, ERRORS, self._upstream.limits.idle_s)
+                await expect_success(reply, self._upstream.limits.idle_s, to_error)
         finally:
             await reply.close()
 
