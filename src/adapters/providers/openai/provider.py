@@ -12,9 +12,11 @@ from ....application.artifact_ports import Egress
 from ....domain.errors import StateTokenRefused
 from ....domain.generation import BackendState, GenerationEvent, GenerationRequest
 from ....domain.model import Modality, Model
+from ..named_models import NamedModels
 from ..pictures.files import PICTURE_LIMIT_BYTES
 from ..pictures.sizes import named_sizes
 from ..result_urls import ResultUrls
+from ..transport.bearer import bearer
 from ..transport.statuses import expect_success
 from ..transport.upstream import Limits, Upstream
 from .chat import OpenAIChat
@@ -66,7 +68,7 @@ class OpenAIProvider:
             egress: the way to pictures that an answer names on other servers.
         """
         extra = extra_parameters if isinstance(extra_parameters, Mapping) else {it: it for it in extra_parameters}
-        self._models = OpenAIModels(
+        kinds = OpenAIModels(
             provider=name,
             allowed=models,
             images=image_models,
@@ -74,14 +76,14 @@ class OpenAIProvider:
             image_sizes=None if image_sizes is None else named_sizes(tuple(image_sizes)),
             image_edits=image_edits,
         )
-        self._listed = self._models.listed()
+        self._models = NamedModels(provider=name, entries=models, describe=kinds.model)
         self._upstream = Upstream(
             provider=name,
             base_url=base_url,
             headers={
                 "Accept": "application/json, text/event-stream",
                 "Content-Type": "application/json",
-                **({"Authorization": f"Bearer {api_key}"} if api_key else {}),
+                **bearer(api_key),
             },
             limits=Limits(
                 connect_s=connect_timeout_s,
@@ -93,15 +95,15 @@ class OpenAIProvider:
         renamed = {it: theirs for it, theirs in extra.items() if it != theirs}
         self._chat = OpenAIChat(self._upstream, {it: renamed[it] for it in BEYOND_OPENAI & renamed.keys()})
         urls = ResultUrls(upstream=self._upstream, egress=egress, what="a picture", limit_bytes=PICTURE_LIMIT_BYTES)
-        self._images = OpenAIImages(self._upstream, urls, self._models.kind, {**WIRE_NAMES, **renamed})
+        self._images = OpenAIImages(self._upstream, urls, kinds.kind, {**WIRE_NAMES, **renamed})
 
     async def models(self) -> Sequence[Model]:
         """The models that the configuration names."""
-        return list(self._listed.values())
+        return list(self._models.listed.values())
 
     def match(self, model_id: str) -> Model | None:
         """The model with that id, if a name or a pattern of the configuration allows it."""
-        return self._listed.get(model_id) or self._models.match(model_id)
+        return self._models.match(model_id)
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """Ask the server."""
