@@ -4,6 +4,7 @@ Thoughts are not shown. Where a part is signed, the answer's parts are the state
 newer models refuse the result of a call without the signature that came with the call.
 """
 
+from mmap import mmap
 from typing import Final
 
 import msgspec
@@ -234,7 +235,7 @@ def from_wire(body: bytes, request: GenerationRequest, shown: Verbatim) -> Compl
 
 
 def read_answer(
-    body: bytes, request: GenerationRequest, *, otherwise: type[GatewayError] = ProviderBadResponse
+    body: bytes | mmap, request: GenerationRequest, *, otherwise: type[GatewayError] = ProviderBadResponse
 ) -> WireAnswer:
     """An answer, or a part of it.
 
