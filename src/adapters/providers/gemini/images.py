@@ -33,8 +33,9 @@ from ..media_request import folder_of
 from ..pictures.files import BASE64_LIMIT_BYTES, mapped, picture_in, write_base64
 from ..transport.statuses import expect_success
 from ..transport.upstream import Upstream
-from .answer_wire import WirePart, counted, finish_reason_of, read_answer, read_part
+from .answer_wire import WirePart, counted, read_answer, read_part
 from .errors import to_error
+from .finish_reasons import finish_reason_of
 from .image_kinds import size_in
 from .request_wire import expect_seed
 
