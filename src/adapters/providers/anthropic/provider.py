@@ -21,9 +21,10 @@ from ..named_models import NamedModels
 from ..transport.exchange import Exchange
 from ..transport.upstream import Limits, Upstream
 from ..verbatim import Verbatim
-from .answer_wire import STATE, StreamedMessage, from_wire
+from .answer_wire import STATE, from_wire
 from .errors import ERRORS
 from .request_wire import DEFAULT_MAX_TOKENS, Defaults, to_wire
+from .stream_wire import StreamedMessage
 
 VERSIONS: Final = ("2026-10-21", "2023-06-01")
 
