@@ -7,7 +7,6 @@ from attrs import frozen
 
 from ...domain.errors import InvalidRequest
 
-CHOICES: Final = ("auto", "none", "required")
 FORMATS: Final = ("text", "json_object", "json_schema")
 
 
@@ -29,6 +28,8 @@ class OneFunction:
 
 
 Choice = Literal["auto", "none", "required"] | OneFunction
+
+CHOICES: Final[Mapping[str, Choice]] = {"auto": "auto", "none": "none", "required": "required"}
 
 
 @frozen(kw_only=True)
@@ -57,8 +58,8 @@ def choice(value: str | Mapping[str, Any]) -> Choice:
         function = value.get("function")
         if value.get("type") == "function" and isinstance(function, Mapping):
             return OneFunction(_text(function, "name", "/parameters/tool_choice/function"))
-    elif value in CHOICES:
-        return value  # type: ignore[return-value]  # one of the literals
+    elif known := CHOICES.get(value):
+        return known
     raise InvalidRequest.at("/parameters/tool_choice", "is not known", (*CHOICES, '{"type":"function",…}'))
 
 

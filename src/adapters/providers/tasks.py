@@ -88,7 +88,7 @@ class TaskService(Protocol):
     async def abandon(self, task: str) -> None:
         """Nobody waits for it any more; raises `GatewayError`."""
 
-    def state(self, task: str, request: GenerationRequest) -> BackendState | None:
+    def state(self, task: str, request: GenerationRequest, /) -> BackendState | None:
         """What a later request can go on from."""
         ...
 

@@ -6,6 +6,7 @@ The client is an implementation of the API that we did not write; `pip install -
 
 import json
 
+import anthropic
 import pytest
 from attrs import evolve
 
@@ -34,8 +35,6 @@ from .anthropic_server import (
     tool_use,
 )
 from .api_server import end, streaming
-
-anthropic = pytest.importorskip("anthropic")
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOL = {"name": "weather", "description": "The weather", "parameters": SCHEMA}

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 from attrs import evolve
+from google import genai
+from google.genai import types
 
 from pluggably.domain.generation import (
     ImagePart,
@@ -27,9 +29,6 @@ from ...builders import a_picture_request, a_request
 from ...pictures import encoded
 from .api_server import end, streaming
 from .gemini_server import answer, call, counting, drawing, gemini_server, piece, text
-
-genai = pytest.importorskip("google.genai")
-types = pytest.importorskip("google.genai.types")
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOL = {"name": "weather", "description": "The weather", "parameters": SCHEMA}

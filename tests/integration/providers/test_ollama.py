@@ -215,6 +215,7 @@ async def end(call: Call) -> None:
         ([said("Hi")], hang_up, errors.StreamInterrupted),
         ([said("Hi")], hang, errors.StreamInterrupted),
         ([], hang, errors.ProviderTimeout),
+        ([], hang_up, errors.ProviderBadResponse),
         ([said("Hi"), line(error=SECRET)], end, errors.ProviderError),
         ([said("Hi"), {"message": 5}], end, errors.ProviderBadResponse),
         ([said("Hi"), last("unload")], end, errors.StreamInterrupted),

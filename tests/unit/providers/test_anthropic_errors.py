@@ -53,18 +53,18 @@ def body(kind: str, message: str = SECRET, **details) -> bytes:
     ],
 )
 def test_the_code_decides_then_the_type_and_then_the_status(status, content, error):
-    assert type(to_error(status, {}, content, "acme")) is error
+    assert type(to_error(status, {}, content, provider="acme")) is error
 
 
 def test_the_message_names_the_provider_and_its_code_and_nothing_that_it_wrote():
-    assert str(to_error(429, {}, body("rate_limit_error"), "acme")) == (
+    assert str(to_error(429, {}, body("rate_limit_error"), provider="acme")) == (
         "The provider limits the rate of requests (provider 'acme', status 429, rate_limit_error)."
     )
 
 
 @given(st.text(), st.text())
 def test_prose_of_the_provider_is_never_passed_on(message, kind):
-    error = to_error(400, {}, body(kind + SECRET, message + SECRET, error_code=SECRET), "acme")
+    error = to_error(400, {}, body(kind + SECRET, message + SECRET, error_code=SECRET), provider="acme")
     assert SECRET not in f"{error!s}{getattr(error, 'violations', ())}"
 
 
@@ -78,9 +78,9 @@ def test_prose_of_the_provider_is_never_passed_on(message, kind):
     ],
 )
 def test_the_refused_field_is_pointed_at(message, pointers):
-    error = to_error(400, {}, body("invalid_request_error", message), "acme")
+    error = to_error(400, {}, body("invalid_request_error", message), provider="acme")
     assert [violation.pointer for violation in error.violations] == pointers
 
 
 def test_the_wait_that_the_provider_asks_for_is_kept():
-    assert to_error(429, {"retry-after": "7"}, body("rate_limit_error"), "acme").retry_after_s == 7
+    assert to_error(429, {"retry-after": "7"}, body("rate_limit_error"), provider="acme").retry_after_s == 7

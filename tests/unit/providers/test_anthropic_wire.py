@@ -7,8 +7,9 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pluggably.adapters.providers.anthropic.answer_wire import STATE, StreamedMessage, from_wire
+from pluggably.adapters.providers.anthropic.answer_wire import STATE, from_wire
 from pluggably.adapters.providers.anthropic.request_wire import Defaults, to_wire
+from pluggably.adapters.providers.anthropic.stream_wire import StreamedMessage
 from pluggably.adapters.providers.verbatim import Verbatim
 from pluggably.domain import errors
 from pluggably.domain.generation import (

@@ -59,11 +59,11 @@ def reason(name: str) -> dict:
     ],
 )
 def test_the_reason_decides_then_the_name_and_then_the_status(status, content, kind):
-    assert type(to_error(status, {}, content, "acme")) is kind
+    assert type(to_error(status, {}, content, provider="acme")) is kind
 
 
 def test_the_message_names_the_provider_and_its_reason_and_nothing_that_it_wrote():
-    assert str(to_error(400, {}, body(400, "INVALID_ARGUMENT", reason("API_KEY_INVALID")), "acme")) == (
+    assert str(to_error(400, {}, body(400, "INVALID_ARGUMENT", reason("API_KEY_INVALID")), provider="acme")) == (
         "The provider refused the gateway's own credentials; the operator has to mend this "
         "(provider 'acme', status 400, api_key_invalid)."
     )
@@ -72,14 +72,14 @@ def test_the_message_names_the_provider_and_its_reason_and_nothing_that_it_wrote
 @given(st.text(), st.text())
 def test_prose_of_the_provider_is_never_passed_on(message, name):
     details = [reason(name + SECRET), {"fieldViolations": [{"field": SECRET, "description": SECRET}]}]
-    failure = to_error(400, {}, body(400, name + SECRET, *details, message=message + SECRET), "acme")
+    failure = to_error(400, {}, body(400, name + SECRET, *details, message=message + SECRET), provider="acme")
     assert SECRET not in f"{failure!s}{getattr(failure, 'violations', ())}"
 
 
 def test_the_refused_fields_are_pointed_at():
     fields = ["generation_config.temperature", "contents[0].parts[1]", "contents[1]", "unheard_of"]
     details = {"fieldViolations": [{"field": field, "description": "m"} for field in fields]}
-    failure = to_error(400, {}, body(400, "INVALID_ARGUMENT", details), "acme")
+    failure = to_error(400, {}, body(400, "INVALID_ARGUMENT", details), provider="acme")
     assert [violation.pointer for violation in failure.violations] == ["/parameters/temperature", "/input"]
 
 
@@ -89,4 +89,4 @@ def test_the_refused_fields_are_pointed_at():
 )
 def test_the_wait_that_the_provider_asks_for_is_kept(headers, delay, seconds):
     details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}] if delay else []
-    assert to_error(429, headers, body(429, "RESOURCE_EXHAUSTED", *details), "acme").retry_after_s == seconds
+    assert to_error(429, headers, body(429, "RESOURCE_EXHAUSTED", *details), provider="acme").retry_after_s == seconds

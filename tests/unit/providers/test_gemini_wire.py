@@ -7,7 +7,8 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pluggably.adapters.providers.gemini.answer_wire import FAILED, REFUSED, STATE, GeminiAnswer, from_wire
+from pluggably.adapters.providers.gemini.answer_wire import STATE, GeminiAnswer, from_wire
+from pluggably.adapters.providers.gemini.finish_reasons import FAILED, REFUSED
 from pluggably.adapters.providers.gemini.request_wire import to_wire
 from pluggably.adapters.providers.verbatim import Verbatim
 from pluggably.domain import errors

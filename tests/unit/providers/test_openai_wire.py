@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from attrs import evolve
 
-from pluggably.adapters.providers.openai.chat_wire import StreamedAnswer, from_wire, to_wire
+from pluggably.adapters.providers.openai.chat_wire import StreamedChat, from_wire, to_wire
 from pluggably.domain import errors
 from pluggably.domain.generation import (
     FinishReason,
@@ -28,8 +28,8 @@ def wire(*messages, **parameters) -> dict:
     return json.loads(to_wire(a_request(*messages, model=a_model(upstream="gpt-4o"), **parameters)))
 
 
-def streamed(*chunks: dict | str, request=None) -> tuple[list, StreamedAnswer]:
-    answer = StreamedAnswer(request or a_request("Hi"))
+def streamed(*chunks: dict | str, request=None) -> tuple[list, StreamedChat]:
+    answer = StreamedChat(request or a_request("Hi"))
     payloads = [c.encode() if isinstance(c, str) else json.dumps(c).encode() for c in chunks]
     return [delta for payload in payloads for delta in answer.take(payload)], answer
 

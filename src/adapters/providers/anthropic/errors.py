@@ -15,6 +15,7 @@ from ....domain import errors
 from ....domain.errors import GatewayError, Violation
 from ..transport.exchange import ErrorTable
 from ..transport.failures import identifiers, retry_after_s, told
+from ..transport.statuses import by_status
 
 BY_CODE: Final[Mapping[str, type[GatewayError]]] = {
     "contract_spend_limit_reached": errors.ProviderQuotaExhausted,
@@ -38,23 +39,6 @@ BY_TYPE: Final[Mapping[str, type[GatewayError]]] = {
     "rate_limit_error": errors.ProviderRateLimited,
     "request_too_large": errors.RequestTooLarge,
     "timeout_error": errors.ProviderTimeout,
-}
-BY_STATUS: Final[Mapping[int, type[GatewayError]]] = {
-    400: errors.InvalidRequest,
-    401: errors.ProviderAuthFailed,
-    402: errors.ProviderQuotaExhausted,
-    403: errors.ProviderAuthFailed,
-    404: errors.ModelNotFound,
-    408: errors.ProviderTimeout,
-    409: errors.ProviderUnavailable,
-    413: errors.RequestTooLarge,
-    422: errors.InvalidRequest,
-    429: errors.ProviderRateLimited,
-    500: errors.ProviderError,
-    502: errors.ProviderUnavailable,
-    503: errors.ProviderUnavailable,
-    504: errors.ProviderTimeout,
-    529: errors.ProviderOverloaded,
 }
 BY_WORDS: Final[Mapping[str, type[GatewayError]]] = {
     "input is too long": errors.ContextLengthExceeded,
@@ -105,7 +89,7 @@ class _ErrorBody(msgspec.Struct):
 _decode = msgspec.json.Decoder(_ErrorBody).decode
 
 
-def to_error(status: int, headers: Mapping[str, str], body: bytes, provider: str) -> GatewayError:
+def to_error(status: int, headers: Mapping[str, str], body: bytes, *, provider: str) -> GatewayError:
     """The error for an answer that is not 2xx. The names in `headers` are lower case."""
     error = error_object(body)
     if error is None and status == httpx.codes.NOT_FOUND:
@@ -133,8 +117,7 @@ def from_object(
     otherwise: type[GatewayError] = errors.ProviderBadResponse,
 ) -> GatewayError:
     """The error for an error object."""
-    by_status = BY_STATUS.get(status, errors.ProviderError if httpx.codes.is_server_error(status) else otherwise)
-    kind = BY_CODE.get(error.code or "") or BY_TYPE.get(error.type or "", by_status)
+    kind = BY_CODE.get(error.code or "") or BY_TYPE.get(error.type or "", by_status(status, otherwise))
     if kind is errors.InvalidRequest:
         kind = _by_words(error.message or "")
     code = next(iter(identifiers((error.code, error.type))), None)

@@ -16,13 +16,15 @@ from ....domain.crossing import SEES_PICTURES
 from ....domain.generation import BackendState, GenerationEvent, GenerationRequest
 from ....domain.model import Modality, Model
 from ....domain.parameters import TEXT_PARAMETERS
-from ..model_names import allowed_name, fits, listed
+from ..model_names import fits
+from ..named_models import NamedModels
 from ..transport.exchange import Exchange
 from ..transport.upstream import Limits, Upstream
 from ..verbatim import Verbatim
-from .answer_wire import STATE, StreamedMessage, from_wire
+from .answer_wire import STATE, from_wire
 from .errors import ERRORS
 from .request_wire import DEFAULT_MAX_TOKENS, Defaults, to_wire
+from .stream_wire import StreamedMessage
 
 VERSIONS: Final = ("2026-10-21", "2023-06-01")
 
@@ -71,10 +73,10 @@ class AnthropicProvider:
         """
         if version not in VERSIONS:
             raise ValueError(f"version: {version!r} is not one of {list(VERSIONS)}")
-        self._name, self._allowed = name, models
+        self._name = name
         self._sampling = sampling_models if version == VERSIONS[1] else ()
         self._defaults = Defaults(max_tokens=max_tokens, thinking=thinking)
-        self._listed = {model.id: model for model in map(self._model, listed(models))}
+        self._models = NamedModels(provider=name, entries=tuple(models), describe=self._model)
         self._upstream = Upstream(
             provider=name,
             base_url=base_url,
@@ -95,12 +97,11 @@ class AnthropicProvider:
 
     async def models(self) -> Sequence[Model]:
         """The models that the configuration names."""
-        return list(self._listed.values())
+        return list(self._models.listed.values())
 
     def match(self, model_id: str) -> Model | None:
         """The model with that id, if a name or a pattern of the configuration allows it."""
-        name = allowed_name(model_id, self._name, self._allowed)
-        return self._listed.get(model_id) or (self._model(name) if name else None)
+        return self._models.match(model_id)
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """Ask the server, going on from its thoughts if they are the request's state."""

@@ -4,21 +4,13 @@ Thoughts are not shown. Where a part is signed, the answer's parts are the state
 newer models refuse the result of a call without the signature that came with the call.
 """
 
+from mmap import mmap
 from typing import Final
 
 import msgspec
 from attrs import define, field
 
-from ....domain.errors import (
-    ContentPolicyViolation,
-    GatewayError,
-    InvalidRequest,
-    ProviderAuthFailed,
-    ProviderBadResponse,
-    ProviderError,
-    StateTokenRefused,
-    StreamInterrupted,
-)
+from ....domain.errors import GatewayError, ProviderBadResponse, ProviderError, StreamInterrupted
 from ....domain.generation import (
     Completed,
     FinishReason,
@@ -31,44 +23,12 @@ from ....domain.generation import (
     Usage,
 )
 from ..estimates import estimated
-from ..transport.failures import told
 from ..verbatim import Verbatim
 from .errors import ErrorObject, from_object
+from .finish_reasons import finish_reason_of, refusal
 from .request_wire import MADE
 
 STATE: Final = "gemini.thought_signatures"
-
-WHOLE: Final = {"STOP": FinishReason.STOP, "MAX_TOKENS": FinishReason.LENGTH}
-
-REFUSED: Final = frozenset(
-    {
-        "SAFETY",
-        "RECITATION",
-        "LANGUAGE",
-        "BLOCKLIST",
-        "PROHIBITED_CONTENT",
-        "SPII",
-        "IMAGE_SAFETY",
-        "IMAGE_PROHIBITED_CONTENT",
-        "IMAGE_RECITATION",
-        "ESCALATION",
-        "MODEL_ARMOR",
-    }
-)
-"""Why an answer ended, or was not begun, where that is the provider's policy."""
-
-FAILED: Final = frozenset(
-    {
-        "OTHER",
-        "MALFORMED_FUNCTION_CALL",
-        "MALFORMED_RESPONSE",
-        "UNEXPECTED_TOOL_CALL",
-        "TOO_MANY_TOOL_CALLS",
-        "IMAGE_OTHER",
-        "NO_IMAGE",
-    }
-)
-"""Why an answer ended, where the model did something wrong: it may do better when asked again."""
 
 
 class _Call(msgspec.Struct):
@@ -234,7 +194,7 @@ def from_wire(body: bytes, request: GenerationRequest, shown: Verbatim) -> Compl
 
 
 def read_answer(
-    body: bytes, request: GenerationRequest, *, otherwise: type[GatewayError] = ProviderBadResponse
+    body: bytes | mmap, request: GenerationRequest, *, otherwise: type[GatewayError] = ProviderBadResponse
 ) -> WireAnswer:
     """An answer, or a part of it.
 
@@ -251,9 +211,7 @@ def read_answer(
     if answer.error is not None:
         raise from_object(answer.error, provider=provider, otherwise=otherwise)
     if answer.prompt_feedback and answer.prompt_feedback.block_reason:
-        raise ContentPolicyViolation(
-            detail=_told(ContentPolicyViolation, provider, answer.prompt_feedback.block_reason)
-        )
+        raise refusal(answer.prompt_feedback.block_reason, provider)
     return answer
 
 
@@ -269,33 +227,6 @@ def read_part(raw: msgspec.Raw, provider: str) -> WirePart:
         raise _not_an_answer(provider) from exc
 
 
-def finish_reason_of(reason: str, request: GenerationRequest, *, said: bool) -> FinishReason:
-    """Why the output ended. What the provider refuses after it has `said` something is cut off there.
-
-    Raises:
-        ContentPolicyViolation: it refused before it said anything.
-        StateTokenRefused, InvalidRequest: the signatures of earlier answers were wanted.
-        ProviderError: the model did something wrong.
-        ProviderAuthFailed: the operator's account is limited.
-        ProviderBadResponse: that is no reason that is known.
-    """
-    provider = request.model.provider
-    if reason in WHOLE:
-        return WHOLE[reason]
-    if reason in REFUSED:
-        if said:
-            return FinishReason.CONTENT_FILTER
-        raise ContentPolicyViolation(detail=_told(ContentPolicyViolation, provider, reason))
-    if reason == "MISSING_THOUGHT_SIGNATURE":
-        if request.state:
-            raise StateTokenRefused(detail=_told(StateTokenRefused, provider, reason))
-        raise InvalidRequest.at("/state_token", "is needed: this model goes on only from its own state", ("auto",))
-    if reason == "PUP_LIMITED_DISABLED":
-        raise ProviderAuthFailed(detail=_told(ProviderAuthFailed, provider, reason))
-    kind = ProviderError if reason in FAILED else ProviderBadResponse
-    raise kind(detail=_told(kind, provider, reason))
-
-
 def counted(usage: WireUsage | None) -> Usage | None:
     """What was counted; a prompt of no tokens says that nothing was."""
     if usage is None or not usage.prompt_token_count:
@@ -306,10 +237,6 @@ def counted(usage: WireUsage | None) -> Usage | None:
         output_tokens=usage.candidates_token_count + usage.thoughts_token_count,
         cached_input_tokens=min(usage.cached_content_token_count, input_tokens),
     )
-
-
-def _told(kind: type[GatewayError], provider: str, reason: str) -> str:
-    return told(kind, provider=provider, status=200, code=reason.lower())
 
 
 def _not_an_answer(provider: str) -> ProviderBadResponse:

@@ -17,6 +17,7 @@ from ....domain import errors
 from ....domain.errors import GatewayError, Violation
 from ..transport.exchange import ErrorTable
 from ..transport.failures import bounded_s, identifiers, retry_after_s, told
+from ..transport.statuses import by_status
 
 BY_REASON: Final[Mapping[str, type[GatewayError]]] = {
     "api_key_invalid": errors.ProviderAuthFailed,
@@ -40,23 +41,6 @@ BY_NAME: Final[Mapping[str, type[GatewayError]]] = {
     "unavailable": errors.ProviderUnavailable,
     "unimplemented": errors.InvalidRequest,
     "unknown": errors.ProviderError,
-}
-BY_STATUS: Final[Mapping[int, type[GatewayError]]] = {
-    400: errors.InvalidRequest,
-    401: errors.ProviderAuthFailed,
-    402: errors.ProviderQuotaExhausted,
-    403: errors.ProviderAuthFailed,
-    404: errors.ModelNotFound,
-    408: errors.ProviderTimeout,
-    409: errors.ProviderUnavailable,
-    413: errors.RequestTooLarge,
-    422: errors.InvalidRequest,
-    429: errors.ProviderRateLimited,
-    500: errors.ProviderError,
-    502: errors.ProviderUnavailable,
-    503: errors.ProviderUnavailable,
-    504: errors.ProviderTimeout,
-    529: errors.ProviderOverloaded,
 }
 BY_WORDS: Final[Mapping[str, type[GatewayError]]] = {
     "input token count": errors.ContextLengthExceeded,
@@ -119,7 +103,7 @@ class _ErrorBody(msgspec.Struct):
 _decode = msgspec.json.Decoder(_ErrorBody | list[_ErrorBody]).decode
 
 
-def to_error(status: int, headers: Mapping[str, str], body: bytes, provider: str) -> GatewayError:
+def to_error(status: int, headers: Mapping[str, str], body: bytes, *, provider: str) -> GatewayError:
     """The error for an answer that is not 2xx. The names in `headers` are lower case."""
     error = error_object(body)
     if error is None and status == httpx.codes.NOT_FOUND:
@@ -153,10 +137,12 @@ def from_object(
     """The error for an error object; one that comes with a 200 has its status as its code."""
     if not httpx.codes.is_error(status):
         status = error.code or status
-    by_status = BY_STATUS.get(status, errors.ProviderError if httpx.codes.is_server_error(status) else otherwise)
     details, name = error.known_details, error.status.lower()
     reasons = [detail.reason.lower() for detail in details if detail.reason]
-    kind = next((BY_REASON[reason] for reason in reasons if reason in BY_REASON), BY_NAME.get(name, by_status))
+    kind = next(
+        (BY_REASON[reason] for reason in reasons if reason in BY_REASON),
+        BY_NAME.get(name, by_status(status, otherwise)),
+    )
     if kind is errors.InvalidRequest:
         said = error.message.lower()
         kind = next((other for words, other in BY_WORDS.items() if words in said), kind)

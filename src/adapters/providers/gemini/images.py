@@ -7,14 +7,13 @@ draws, so there is no progress.
 
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Callable
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import msgspec
 
-from ....domain.errors import GatewayError, InvalidRequest, ProviderBadResponse
+from ....domain.errors import InvalidRequest, ProviderBadResponse
 from ....domain.generation import (
     Completed,
     GenerationEvent,
@@ -30,11 +29,13 @@ from ....domain.parameters import ImageParameters
 from ...disk_errors import disk_errors
 from ...workspace import in_thread
 from ..estimates import estimated
-from ..pictures.files import BASE64_LIMIT_BYTES, picture_in, write_base64
-from ..transport.exchange import expect_success
+from ..media_request import folder_of
+from ..pictures.files import BASE64_LIMIT_BYTES, mapped, picture_in, write_base64
+from ..transport.statuses import expect_success
 from ..transport.upstream import Upstream
-from .answer_wire import WirePart, counted, finish_reason_of, read_answer, read_part
-from .errors import ERRORS
+from .answer_wire import WirePart, counted, read_answer, read_part
+from .errors import to_error
+from .finish_reasons import finish_reason_of
 from .image_kinds import size_in
 from .request_wire import expect_seed
 
@@ -53,18 +54,17 @@ class GeminiImages:
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """Ask the server, and write its pictures into the workspace."""
-        if request.workspace is None:
-            raise GatewayError(detail=f"A request for {request.modality} has no workspace.")
-        body, limits = Path(request.workspace) / "answer", self._upstream.limits
+        folder, limits = folder_of(request), self._upstream.limits
+        body = folder / "answer"
         yield Started()
         reply = await self._upstream.post(self._url(request.model.upstream), await in_thread(to_wire, request))
         try:
-            await expect_success(reply, ERRORS, limits.idle_s)
+            await expect_success(reply, limits.idle_s, to_error)
             limit_bytes = MOST_PICTURES * BASE64_LIMIT_BYTES
             await reply.save(body, limit_bytes=limit_bytes, timeout_s=limits.first_byte_s)
         finally:
             await reply.close()
-        result = await in_thread(unpacked, body, Path(request.workspace), request)
+        result = await in_thread(unpacked, body, folder, request)
         for part in result.output:
             if isinstance(part, TextPart):
                 yield TextDelta(part.text)
@@ -98,7 +98,7 @@ def unpacked(body: Path, folder: Path, request: GenerationRequest) -> Completed:
         GatewayError: it is an error, or the disk has one.
     """
     provider = request.model.provider
-    answer = read_answer(_mapped(body), request)
+    answer = read_answer(mapped(body), request)
     candidate = next((it for it in answer.candidates if it.index == 0), None)
     raws = candidate.content.parts if candidate and candidate.content else []
     parts = [part for raw in raws if not (part := read_part(raw, provider)).thought]
@@ -139,11 +139,3 @@ def _written(parts: list[WirePart], folder: Path, provider: str) -> tuple[Output
         write_base64(view[1:-1], path, provider)
         files.append(picture_in(path, None, provider))
     return tuple(files)
-
-
-def _mapped(body: Path) -> Any:
-    """What is in a file, which is gone when this is not needed any more."""
-    with disk_errors(), body.open("rb") as file:
-        size = body.stat().st_size
-        body.unlink()
-        return mmap(file.fileno(), 0, access=ACCESS_READ) if size else b""

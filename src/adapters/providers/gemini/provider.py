@@ -21,7 +21,8 @@ from ....domain.errors import StateTokenRefused
 from ....domain.generation import BackendState, GenerationEvent, GenerationRequest
 from ....domain.model import Modality, Model
 from ....domain.parameters import TEXT_PARAMETERS
-from ..model_names import allowed_name, fits, is_pattern, listed
+from ..model_names import fits, is_pattern
+from ..named_models import NamedModels
 from ..transport.exchange import Exchange
 from ..transport.upstream import Limits, Upstream
 from ..verbatim import Verbatim
@@ -68,8 +69,8 @@ class GeminiProvider:
         """
         if stray := [it for it in image_models if not is_pattern(it) and not fits(it, models)]:
             raise ValueError(f"image_models: {stray[0]!r} is none of its models")
-        self._name, self._allowed, self._image_models = name, models, image_models
-        self._listed = {model.id: model for model in map(self._model, listed(models))}
+        self._name, self._image_models = name, image_models
+        self._models = NamedModels(provider=name, entries=tuple(models), describe=self._model)
         self._upstream = Upstream(
             provider=name,
             base_url=base_url,
@@ -91,12 +92,11 @@ class GeminiProvider:
 
     async def models(self) -> Sequence[Model]:
         """The models that the configuration names."""
-        return list(self._listed.values())
+        return list(self._models.listed.values())
 
     def match(self, model_id: str) -> Model | None:
         """The model with that id, if a name or a pattern of the configuration allows it."""
-        name = allowed_name(model_id, self._name, self._allowed)
-        return self._listed.get(model_id) or (self._model(name) if name else None)
+        return self._models.match(model_id)
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """Ask the server, going on from its signatures if they are the request's state."""

@@ -18,6 +18,7 @@ from ..model_names import fits
 from ..named_models import NamedModels
 from ..openai.chat import OpenAIChat
 from ..openai.models import BEYOND_OPENAI
+from ..transport.bearer import bearer
 from ..transport.upstream import Limits, Upstream
 from .images import PARAMETERS, HuggingFaceImages, repository
 
@@ -62,7 +63,6 @@ class HuggingFaceProvider:
         self._name, self._images_of, self._vision_of = name, tuple(image_models), tuple(vision_models)
         self._text_parameters = (TEXT_PARAMETERS - BEYOND_OPENAI) | frozenset(extra_parameters)
         self._models = NamedModels(provider=name, entries=tuple(models), describe=self._model)
-        self._listed = self._models.listed()
         limits = Limits(
             connect_s=connect_timeout_s,
             first_byte_s=first_byte_timeout_s,
@@ -77,7 +77,7 @@ class HuggingFaceProvider:
                 headers={
                     "Accept": accept,
                     "Content-Type": "application/json",
-                    **({"Authorization": f"Bearer {api_key}"} if api_key else {}),
+                    **bearer(api_key),
                 },
                 limits=limits,
             )
@@ -87,11 +87,11 @@ class HuggingFaceProvider:
 
     async def models(self) -> Sequence[Model]:
         """The models that the configuration names."""
-        return list(self._listed.values())
+        return list(self._models.listed.values())
 
     def match(self, model_id: str) -> Model | None:
         """The model with that id, if a name or a pattern of the configuration allows it."""
-        return self._listed.get(model_id) or self._models.match(model_id)
+        return self._models.match(model_id)
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """Ask the router."""

@@ -24,7 +24,10 @@ DESCRIPTION_LIMIT_BYTES: Final = 4 * 2**20
 
 MOST_NODES: Final = 100_000
 
+_VERSION: Final = 2
 _JSON: Final = b"JSON"
+_AXES: Final = 3
+_FLOAT: Final = 5126
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 _WHOLE: Final = {5120: 127, 5121: 255, 5122: 32767, 5123: 65535}
 """What stands for 1 in normalized integers, by the type of their components."""
@@ -32,7 +35,7 @@ _WHOLE: Final = {5120: 127, 5121: 255, 5122: 32767, 5123: 65535}
 
 class _Accessor(msgspec.Struct):
     count: int
-    componentType: int = 5126  # noqa: N815 - glTF's names
+    component_type: int = msgspec.field(default=_FLOAT, name="componentType")
     normalized: bool = False
     min: list[float] = []
     max: list[float] = []
@@ -113,8 +116,8 @@ def _description(file: IO[bytes], size: int) -> bytes:
     magic, version, length = struct.unpack("<4sII", _exactly(file, 12))
     if magic != b"glTF":
         raise _NoMeshError("does not begin as one")
-    if version != 2:  # noqa: PLR2004
-        raise _NoMeshError("is of another version than 2")
+    if version != _VERSION:
+        raise _NoMeshError(f"is of another version than {_VERSION}")
     if length != size:
         raise _NoMeshError(f"has {size} bytes, and says {length}")
     json_length, kind = struct.unpack("<I4s", _exactly(file, 8))
@@ -192,9 +195,9 @@ def _triangles(primitive: _Primitive, described: _Description) -> int:
 
 
 def _box(positions: _Accessor) -> Box:
-    if not len(positions.min) == len(positions.max) == 3:  # noqa: PLR2004
+    if not len(positions.min) == len(positions.max) == _AXES:
         raise _NoMeshError("does not say how large it is")
-    whole = _WHOLE[positions.componentType] if positions.normalized and positions.componentType in _WHOLE else 1
+    whole = _WHOLE[positions.component_type] if positions.normalized and positions.component_type in _WHOLE else 1
     return tuple(it / whole for it in positions.min), tuple(it / whole for it in positions.max)
 
 

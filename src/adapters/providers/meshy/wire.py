@@ -208,7 +208,7 @@ def _failure(task: WireTask, provider: str) -> GatewayError:
     return kind(detail=told(kind, provider=provider, status=200, code=f"task_{task.status.lower()}"))
 
 
-def to_error(status: int, headers: Mapping[str, str], body: bytes, *, provider: str) -> GatewayError:  # noqa: ARG001
+def to_error(status: int, headers: Mapping[str, str], _body: bytes, *, provider: str) -> GatewayError:
     """The error for an answer that is not 2xx; Meshy's bodies have prose only."""
     kind = TaskGone if status == httpx.codes.NOT_FOUND else by_status(status)
     failure = kind(detail=told(kind, provider=provider, status=status))

@@ -31,7 +31,7 @@ class OllamaChat:
             await expect_success(reply, self._limits.idle_s, to_error)
             if request.stream:
                 lines = Lines()
-                while not answer.done and (piece := await self._piece(reply, answer)):
+                while not answer.done and (piece := await self._piece(reply, begun=answer.begun)):
                     for line in _fed(lines, piece, reply.provider):
                         for delta in answer.take(line):
                             yield delta
@@ -46,14 +46,18 @@ class OllamaChat:
             await reply.close()
         yield result
 
-    async def _piece(self, reply: Reply, answer: Answer) -> bytes:
-        """The next read. Silence before any output is a timeout; after it, the stream is interrupted."""
-        if not answer.begun:
-            return await reply.piece(self._limits.first_byte_s)
+    async def _piece(self, reply: Reply, *, begun: bool) -> bytes:
+        """The next read. What goes wrong before any output (`begun`) can be tried again, later on it is interrupted."""
         try:
-            return await reply.piece(self._limits.idle_s)
+            return await reply.piece(self._limits.idle_s if begun else self._limits.first_byte_s)
         except ProviderTimeout as exc:
-            raise StreamInterrupted(detail=str(exc)) from exc
+            if begun:
+                raise StreamInterrupted(detail=str(exc)) from exc
+            raise
+        except StreamInterrupted as exc:
+            if not begun:
+                raise ProviderBadResponse(detail=str(exc)) from exc
+            raise
 
 
 def _fed(lines: Lines, piece: bytes, provider: str) -> list[bytes]:

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from ....domain.errors import StateTokenRefused
 from ....domain.generation import BackendState, GenerationEvent, GenerationRequest
 from ....domain.model import Model
+from ..transport.bearer import bearer
 from ..transport.json_api import JsonApi
 from ..transport.upstream import Limits, Upstream
 from .chat import OllamaChat
@@ -56,7 +57,7 @@ class OllamaProvider:
         headers = {
             "Accept": "application/json, application/x-ndjson",
             "Content-Type": "application/json",
-            **({"Authorization": f"Bearer {api_key}"} if api_key else {}),
+            **bearer(api_key),
         }
         self._upstream, self._about = (
             Upstream(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+import httpx
 import msgspec
 from attrs import define, field
 
@@ -246,7 +247,7 @@ def to_error(status: int, headers: Mapping[str, str], body: bytes, *, provider: 
         words = msgspec.json.decode(body, type=_ErrorBody).error
     except (msgspec.DecodeError, UnicodeDecodeError):
         words = ""
-    if not words and status == 404:  # noqa: PLR2004
+    if not words and status == httpx.codes.NOT_FOUND:
         return ProviderBadResponse(detail=f"Provider {provider!r} has no Ollama at its base URL.")
     failure = from_words(words, provider=provider, status=status)
     failure.retry_after_s = retry_after_s(headers)
@@ -258,6 +259,6 @@ def from_words(words: str, *, provider: str, status: int = 200) -> GatewayError:
     kind = by_status(status, otherwise=ProviderError)
     if any(sign in words for sign in TOO_LONG):
         kind = errors.ContextLengthExceeded
-    elif status == 503:  # noqa: PLR2004 - its queue is full
+    elif status == httpx.codes.SERVICE_UNAVAILABLE:  # its queue is full
         kind = errors.ProviderOverloaded
     return kind(detail=told(kind, provider=provider, status=status))

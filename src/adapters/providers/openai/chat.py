@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Mapping
 from ....domain.generation import GenerationEvent, GenerationRequest
 from ..transport.exchange import Exchange
 from ..transport.upstream import Upstream
-from .chat_wire import StreamedAnswer, from_wire, to_wire
+from .chat_wire import StreamedChat, from_wire, to_wire
 from .errors import ERRORS
 
 
@@ -27,5 +27,5 @@ class OpenAIChat:
         """Ask the server; a request that does not stream is answered whole, which costs both sides less."""
         body = to_wire(request, self._names)
         if request.stream:
-            return self._exchange.streamed(self._url, body, StreamedAnswer(request))
+            return self._exchange.streamed(self._url, body, StreamedChat(request))
         return self._exchange.whole(self._url, body, lambda answer: from_wire(answer, request))

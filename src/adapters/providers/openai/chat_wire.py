@@ -164,7 +164,7 @@ def from_wire(body: bytes, request: GenerationRequest) -> Completed:
 
 
 @define
-class StreamedAnswer:
+class StreamedChat:
     """An answer that comes in chunks: give it the data of each event, and it says what is new."""
 
     request: GenerationRequest

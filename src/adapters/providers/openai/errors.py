@@ -114,13 +114,9 @@ def _violations(error: ErrorObject, provider: str) -> tuple[Violation, ...]:
     )
 
 
-def _of_status(status: int, headers: Mapping[str, str], body: bytes, provider: str) -> GatewayError:
-    return to_error(status, headers, body, provider=provider)
-
-
 def _of_body(body: bytes, provider: str) -> GatewayError | None:
     error = error_object(body)
     return from_object(error, provider=provider) if error else None
 
 
-ERRORS: Final = ErrorTable(of_status=_of_status, of_body=_of_body)
+ERRORS: Final = ErrorTable(of_status=to_error, of_body=_of_body)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from ..pictures.sizes import ImageSizes
 from .masks import INSTALLED
@@ -36,7 +36,7 @@ class ImageKind:
     """
 
     parameters: frozenset[str] = SIZE | {"n"}
-    sizes: ImageSizes = ImageSizes()  # noqa: RUF009 - frozen
+    sizes: ImageSizes = field(factory=ImageSizes)
     most_inputs: int = 0
     masks: bool = False
     says_base64: bool = True

@@ -33,11 +33,12 @@ from ..media_request import folder_of, prompt_of
 from ..pictures.files import BASE64_LIMIT_BYTES, picture_in
 from ..result_urls import ResultUrls
 from ..transport.event_stream import EventStream
-from ..transport.exchange import expect_events, expect_success, fed
+from ..transport.exchange import expect_events, fed
 from ..transport.form import Form, FormFile
 from ..transport.reply import Reply
+from ..transport.statuses import expect_success
 from ..transport.upstream import Upstream
-from .errors import ERRORS
+from .errors import ERRORS, to_error
 from .image_kinds import ImageKind
 from .images_wire import (
     STEPS,
@@ -86,7 +87,7 @@ class OpenAIImages:
         yield Started()
         reply, body = await self._post(request, folder), folder / "answer"
         try:
-            await expect_success(reply, ERRORS, self._limits.idle_s)
+            await expect_success(reply, self._limits.idle_s, to_error)
             limit_bytes = count_of(request) * BASE64_LIMIT_BYTES + _BESIDES_BYTES
             await reply.save(body, limit_bytes=limit_bytes, timeout_s=self._limits.first_byte_s)
         finally:
@@ -104,7 +105,7 @@ class OpenAIImages:
         yield Started()
         reply = await self._post(request, folder)
         try:
-            await expect_success(reply, ERRORS, self._limits.idle_s)
+            await expect_success(reply, self._limits.idle_s, to_error)
             await expect_events(reply, ERRORS, self._limits.idle_s)
             pictures, events = StreamedPictures(request, folder), EventStream(BASE64_LIMIT_BYTES + _BESIDES_BYTES)
             while not pictures.done and (piece := await reply.piece(self._limits.first_byte_s)):

@@ -4,6 +4,7 @@ The base64 of an answer stays where it is in the body, and is a view of it here:
 """
 
 from collections.abc import Mapping
+from mmap import mmap
 from typing import Any, Final
 
 import msgspec
@@ -115,7 +116,7 @@ _decode_answer = msgspec.json.Decoder(WireAnswer).decode
 _decode_event = msgspec.json.Decoder(WireEvent).decode
 
 
-def read_answer(body: Any, provider: str, count: int) -> WireAnswer:
+def read_answer(body: bytes | mmap, provider: str, count: int) -> WireAnswer:
     """The whole answer, which is a view of the body.
 
     Raises:

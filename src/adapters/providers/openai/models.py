@@ -1,13 +1,13 @@
-"""Which models an OpenAI-compatible server has, as the configuration says: the server is not asked."""
+"""What the models of an OpenAI-compatible server take, as the configuration says: the server is not asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import evolve, frozen
 
 from ....domain.model import Modality, Model
 from ....domain.parameters import TEXT_PARAMETERS
-from ..model_names import allowed_name, fits, is_pattern, listed
+from ..model_names import fits, is_pattern
 from ..pictures.sizes import ImageSizes
 from .image_kinds import KNOWN, WITH_IMAGES, ImageKind, kind_of
 
@@ -17,7 +17,7 @@ BEYOND_OPENAI: Final = frozenset({"top_k", "min_p", "repetition_penalty"})
 
 @frozen(kw_only=True)
 class OpenAIModels:
-    """Names, which are listed, and patterns (`claude-*`), which only allow; `images` are those that make pictures.
+    """Those that are `allowed`, by name or pattern; `images` are those of them that make pictures.
 
     `extra_parameters` are what the server honours beyond OpenAI. `image_sizes` and `image_edits` stand above what is
     known of a model by its name.
@@ -41,16 +41,6 @@ class OpenAIModels:
             raise ValueError(f"extra_parameters: {', '.join(sorted(unknown))} is not one of {known}")
         if stray := [name for name in self.images if not is_pattern(name) and not fits(name, self.allowed)]:
             raise ValueError(f"image_models: {stray[0]!r} is none of its models")
-
-    def listed(self) -> Mapping[str, Model]:
-        """Those that have names, by their ids."""
-        models = [self.model(name) for name in listed(self.allowed)]
-        return {model.id: model for model in models}
-
-    def match(self, model_id: str) -> Model | None:
-        """The model with that id, if it is allowed."""
-        name = allowed_name(model_id, self.provider, self.allowed)
-        return self.model(name) if name else None
 
     def kind(self, name: str) -> ImageKind:
         """What a model takes that makes pictures."""

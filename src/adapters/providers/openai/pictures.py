@@ -4,7 +4,6 @@ A body is mapped and not read: what is held of it in memory is what is just bein
 """
 
 from collections.abc import Mapping, Sequence
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +12,8 @@ from attrs import define, field, frozen
 from ....domain.errors import StreamInterrupted
 from ....domain.generation import GenerationRequest, Progress
 from ....domain.parameters import ImageParameters
-from ...disk_errors import disk_errors
 from ..media_request import prompt_of
-from ..pictures.files import decoded_png, write_base64
+from ..pictures.files import decoded_png, mapped, write_base64
 from .chat_wire import DONE
 from .images_wire import (
     PARTIAL,
@@ -49,7 +47,7 @@ def unpacked(body: Path, folder: Path, request: GenerationRequest) -> Unpacked:
         GatewayError: it is an error, or the disk has one.
     """
     provider = request.model.provider
-    answer = read_answer(_mapped(body), provider, count_of(request))
+    answer = read_answer(mapped(body), provider, count_of(request))
     urls = {}
     for number, picture in enumerate(answer.data or ()):
         path = folder / str(number)
@@ -114,14 +112,6 @@ class StreamedPictures:
             return None
         self._step = step
         return Progress(step, STEPS, preview=decoded_png(encoded, self.request.model.provider))
-
-
-def _mapped(body: Path) -> mmap | bytes:
-    """What is in a file, which is gone when this is not needed any more."""
-    with disk_errors(), body.open("rb") as file:
-        size = body.stat().st_size
-        body.unlink()
-        return mmap(file.fileno(), 0, access=ACCESS_READ) if size else b""
 
 
 def _revised(pictures: Sequence[WirePicture], request: GenerationRequest) -> str:

@@ -4,24 +4,28 @@
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
+
+import httpx
 
 from ....application.artifact_ports import Egress
 from ....domain.errors import StateTokenRefused
 from ....domain.generation import BackendState, GenerationEvent, GenerationRequest
 from ....domain.model import Modality, Model
+from ..named_models import NamedModels
 from ..pictures.files import PICTURE_LIMIT_BYTES
 from ..pictures.sizes import named_sizes
 from ..result_urls import ResultUrls
-from ..transport.exchange import expect_success
+from ..transport.bearer import bearer
+from ..transport.statuses import expect_success
 from ..transport.upstream import Limits, Upstream
 from .chat import OpenAIChat
-from .errors import ERRORS
+from .errors import to_error
 from .image_kinds import KNOWN, WIRE_NAMES
 from .images import OpenAIImages
 from .models import BEYOND_OPENAI, OpenAIModels
 
-NO_SUCH_ROUTE = (404, 405)
+NO_SUCH_ROUTE: Final = (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED)
 
 
 class OpenAIProvider:
@@ -64,7 +68,7 @@ class OpenAIProvider:
             egress: the way to pictures that an answer names on other servers.
         """
         extra = extra_parameters if isinstance(extra_parameters, Mapping) else {it: it for it in extra_parameters}
-        self._models = OpenAIModels(
+        kinds = OpenAIModels(
             provider=name,
             allowed=models,
             images=image_models,
@@ -72,14 +76,14 @@ class OpenAIProvider:
             image_sizes=None if image_sizes is None else named_sizes(tuple(image_sizes)),
             image_edits=image_edits,
         )
-        self._listed = self._models.listed()
+        self._models = NamedModels(provider=name, entries=models, describe=kinds.model)
         self._upstream = Upstream(
             provider=name,
             base_url=base_url,
             headers={
                 "Accept": "application/json, text/event-stream",
                 "Content-Type": "application/json",
-                **({"Authorization": f"Bearer {api_key}"} if api_key else {}),
+                **bearer(api_key),
             },
             limits=Limits(
                 connect_s=connect_timeout_s,
@@ -91,15 +95,15 @@ class OpenAIProvider:
         renamed = {it: theirs for it, theirs in extra.items() if it != theirs}
         self._chat = OpenAIChat(self._upstream, {it: renamed[it] for it in BEYOND_OPENAI & renamed.keys()})
         urls = ResultUrls(upstream=self._upstream, egress=egress, what="a picture", limit_bytes=PICTURE_LIMIT_BYTES)
-        self._images = OpenAIImages(self._upstream, urls, self._models.kind, {**WIRE_NAMES, **renamed})
+        self._images = OpenAIImages(self._upstream, urls, kinds.kind, {**WIRE_NAMES, **renamed})
 
     async def models(self) -> Sequence[Model]:
         """The models that the configuration names."""
-        return list(self._listed.values())
+        return list(self._models.listed.values())
 
     def match(self, model_id: str) -> Model | None:
         """The model with that id, if a name or a pattern of the configuration allows it."""
-        return self._listed.get(model_id) or self._models.match(model_id)
+        return self._models.match(model_id)
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """Ask the server."""
@@ -114,10 +118,10 @@ class OpenAIProvider:
         Raises:
             GatewayError: it is not.
         """
-        reply = await self._upstream.get(self._upstream.at("models"))
+        reply = await self._upstream.get(self._upstream.at("/models"))
         try:
             if reply.status not in NO_SUCH_ROUTE:
-                await expect_success(reply, ERRORS, self._upstream.limits.idle_s)
+                await expect_success(reply, self._upstream.limits.idle_s, to_error)
         finally:
             await reply.close()
 

@@ -2,6 +2,7 @@
 
 from binascii import a2b_base64
 from collections.abc import Iterator
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,18 @@ BASE64_LIMIT_BYTES: Final = -(-PICTURE_LIMIT_BYTES // 3) * 4
 
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _PIECE: Final = 2**20  # characters of base64 that are decoded at once
+
+
+def mapped(body: Path) -> mmap | bytes:
+    """What is in the file of an answer, without reading it; the file is gone when this is not needed any more.
+
+    Raises:
+        GatewayError: it cannot be read.
+    """
+    with disk_errors(), body.open("rb") as file:
+        size = body.stat().st_size
+        body.unlink()
+        return mmap(file.fileno(), 0, access=ACCESS_READ) if size else b""
 
 
 def write_base64(encoded: memoryview, path: Path, provider: str) -> None:

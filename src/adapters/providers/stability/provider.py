@@ -32,6 +32,7 @@ from ..meshes.files import MESH_LIMIT_BYTES, mesh_in
 from ..model_names import fits
 from ..named_models import NamedModels
 from ..pictures.files import PICTURE_LIMIT_BYTES, picture_in
+from ..transport.bearer import bearer
 from ..transport.form import Form, FormFile
 from ..transport.statuses import expect_success
 from ..transport.upstream import Limits, Upstream
@@ -66,16 +67,17 @@ class StabilityProvider:
         """
         self._name = name
         named = NamedModels(provider=name, entries=tuple(models), describe=self._model)
-        self._listed = {**named.listed(), **{it.id: it for it in map(self._known, KINDS) if fits(it.name, models)}}
+        self._listed = {**named.listed, **{it.id: it for it in map(self._known, KINDS) if fits(it.name, models)}}
         limits = Limits(
             connect_s=connect_timeout_s,
             first_byte_s=answer_timeout_s,
             idle_s=answer_timeout_s,
             connections=max_connections,
         )
-        bearer = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._upstreams = {  # for pictures, `*/*` is not among the answers that can be asked for
-            modality: Upstream(provider=name, base_url=base_url, headers={"Accept": accept, **bearer}, limits=limits)
+            modality: Upstream(
+                provider=name, base_url=base_url, headers={"Accept": accept, **bearer(api_key)}, limits=limits
+            )
             for modality, accept in ((Modality.IMAGE, "image/*"), (Modality.MODEL_3D, "*/*"))
         }
 

@@ -3,7 +3,7 @@
 Silence before any output is a timeout; after it, the stream is interrupted.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from time import monotonic
 from typing import Final, Protocol
 
@@ -14,23 +14,24 @@ from ....domain.errors import GatewayError, ProviderBadResponse, ProviderTimeout
 from ....domain.generation import Completed, GenerationEvent, Started, TextDelta, ToolCallDelta
 from .event_stream import EventStream, EventTooLarge
 from .reply import Reply
+from .statuses import ERROR_LIMIT_BYTES, ToError, expect_success
 from .upstream import Upstream
 
 ANSWER_LIMIT_BYTES: Final = 32 * 1024 * 1024
-ERROR_LIMIT_BYTES: Final = 64 * 1024
 
 
 class StreamedAnswer(Protocol):
-    """An answer that comes in events: give it the data of each.
-
-    `begun`: there is output. `done`: all has been said.
-    """
+    """An answer that comes in events: give it the data of each."""
 
     @property
-    def begun(self) -> bool: ...  # noqa: D102
+    def begun(self) -> bool:
+        """There is output."""
+        ...
 
     @property
-    def done(self) -> bool: ...  # noqa: D102
+    def done(self) -> bool:
+        """All has been said."""
+        ...
 
     def take(self, payload: bytes) -> Sequence[TextDelta | ToolCallDelta]:
         """What one event adds.
@@ -53,7 +54,7 @@ class StreamedAnswer(Protocol):
 class ErrorTable:
     """A vendor's errors as ours: for an answer that is not 2xx, and for a body of a 2xx that is an error after all."""
 
-    of_status: Callable[[int, Mapping[str, str], bytes, str], GatewayError]
+    of_status: ToError
     of_body: Callable[[bytes, str], GatewayError | None]
 
 
@@ -72,7 +73,7 @@ class Exchange:
         limits = self.upstream.limits
         reply = await self.upstream.post(url, body)
         try:
-            await expect_success(reply, self.errors, limits.idle_s)
+            await expect_success(reply, limits.idle_s, self.errors.of_status)
             answer = await reply.whole(limit_bytes=ANSWER_LIMIT_BYTES, timeout_s=limits.first_byte_s)
         finally:
             await reply.close()
@@ -86,7 +87,7 @@ class Exchange:
         idle_s = self.upstream.limits.idle_s
         reply = await self.upstream.post(url, body)
         try:
-            await expect_success(reply, self.errors, idle_s)
+            await expect_success(reply, idle_s, self.errors.of_status)
             await expect_events(reply, self.errors, idle_s)
             events = EventStream()
             while not answer.done and (payloads := await self._heard(reply, events, begun=answer.begun)):
@@ -122,17 +123,6 @@ class Exchange:
                 raise ProviderBadResponse(detail=str(exc)) from exc
             raise
         return []
-
-
-async def expect_success(reply: Reply, errors: ErrorTable, timeout_s: float) -> None:
-    """Go on only if the status is a good one.
-
-    Raises:
-        GatewayError: what the status and the body say went wrong.
-    """
-    if not reply.is_success:
-        body = await reply.excerpt(limit_bytes=ERROR_LIMIT_BYTES, timeout_s=timeout_s)
-        raise errors.of_status(reply.status, reply.headers, body, reply.provider)
 
 
 async def expect_events(reply: Reply, errors: ErrorTable, timeout_s: float) -> None:

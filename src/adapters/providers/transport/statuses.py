@@ -1,4 +1,4 @@
-"""What the HTTP status of an answer means, for services whose errors say little more."""
+"""What the HTTP status of an answer means, where its body says nothing more exact."""
 
 from collections.abc import Mapping
 from typing import Final, Protocol
@@ -7,8 +7,9 @@ import httpx
 
 from ....domain import errors
 from ....domain.errors import GatewayError
-from .exchange import ERROR_LIMIT_BYTES
 from .reply import Reply
+
+ERROR_LIMIT_BYTES: Final = 64 * 1024
 
 BY_STATUS: Final[Mapping[int, type[GatewayError]]] = {
     400: errors.InvalidRequest,
@@ -32,7 +33,7 @@ BY_STATUS: Final[Mapping[int, type[GatewayError]]] = {
 class ToError(Protocol):
     """What a service's answer says went wrong."""
 
-    def __call__(self, status: int, headers: Mapping[str, str], body: bytes, *, provider: str) -> GatewayError:
+    def __call__(self, status: int, headers: Mapping[str, str], body: bytes, /, *, provider: str) -> GatewayError:
         """The error for an answer that is not 2xx. The names in `headers` are lower case."""
 
 

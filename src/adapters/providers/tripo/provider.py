@@ -11,6 +11,7 @@ from ..meshes.files import MESH_LIMIT_BYTES
 from ..named_models import NamedModels
 from ..result_urls import ResultUrls
 from ..tasks import Pace, TaskGenerator
+from ..transport.bearer import bearer
 from ..transport.json_api import JsonApi
 from ..transport.upstream import Limits, Upstream
 from .service import TripoService
@@ -56,14 +57,13 @@ class TripoProvider:
         """
         self._name = name
         self._models = NamedModels(provider=name, entries=tuple(models), describe=self._model)
-        self._listed = self._models.listed()
         self._upstream = Upstream(
             provider=name,
             base_url=base_url,
             headers={
                 "Accept": "application/json",
                 "Content-Type": "application/json",
-                **({"Authorization": f"Bearer {api_key}"} if api_key else {}),
+                **bearer(api_key),
             },
             limits=Limits(
                 connect_s=connect_timeout_s,
@@ -79,11 +79,11 @@ class TripoProvider:
 
     async def models(self) -> Sequence[Model]:
         """The models that the configuration names."""
-        return list(self._listed.values())
+        return list(self._models.listed.values())
 
     def match(self, model_id: str) -> Model | None:
         """The model with that id, if a name or a pattern of the configuration allows it."""
-        return self._listed.get(model_id) or self._models.match(model_id)
+        return self._models.match(model_id)
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """Have a mesh made, as GLB."""

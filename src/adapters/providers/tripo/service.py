@@ -65,7 +65,7 @@ class TripoService:
     async def abandon(self, task: str) -> None:
         """Nothing to do: Tripo has no way to be told."""
 
-    def state(self, task: str, request: GenerationRequest) -> BackendState | None:  # noqa: ARG002
+    def state(self, task: str, _request: GenerationRequest) -> BackendState | None:
         """Every mesh can get another texture."""
         return BackendState(kind=STATE_KIND, value=task)
 
