@@ -25,6 +25,7 @@ MAGIC = {
     "image/jpeg": b"\xff\xd8\xff",
     "image/webp": b"RIFF",
     "model/gltf-binary": b"glTF",
+    "model/obj": (b"#", b"v ", b"o ", b"mtllib "),
 }
 
 

@@ -1,8 +1,8 @@
 """Work that a service does as tasks: submitted, looked at until it is done, its file copied in, or abandoned.
 
 A task is submitted once: services bill each. A look at it that fails for a reason that passes is repeated, with
-growing pauses and `Retry-After` honoured. Whoever stops waiting, because the client is gone or the time is over, has
-the service told, if it can be told; that happens in the background, so that nobody waits for it.
+growing pauses and `Retry-After` honoured. Whoever stops waiting, because the client is gone, the time is over, or it
+cannot be looked at, has the service told, if it can be told; that happens in the background, so that nobody waits.
 """
 
 import asyncio
@@ -112,9 +112,13 @@ class TaskGenerator:
                     if step < status.percent < STEPS:
                         step = status.percent
                         yield Progress(step, STEPS, status.eta_s)
-        except (asyncio.CancelledError, GeneratorExit, ProviderTimeout):
+        except TaskGone:
+            raise
+        except BaseException:  # whatever it is, the task may go on, and be billed
             self._say_farewell(self._service.abandon(task))
             raise
+        if status.failure is not None:
+            raise status.failure
         await self._fetch(task, status, kind, path)
         file = await in_thread(mesh_in, path, kind, self._provider)
         yield Progress(STEPS, STEPS, 0.0)
@@ -170,11 +174,11 @@ class TaskGenerator:
 async def followed(
     look: Callable[[], Awaitable[TaskStatus]], pace: Pace, provider: str
 ) -> AsyncGenerator[TaskStatus, None]:
-    """Yield each status that is new, the one that is done last.
+    """Yield each status that is new, last the one that is done or tells its failure.
 
     Raises:
         ProviderTimeout: the task stands still, or is not done in time.
-        GatewayError: it failed, or could not be looked at.
+        GatewayError: it could not be looked at.
     """
     clock = asyncio.get_running_loop().time
     begun = moved = clock()
@@ -187,13 +191,11 @@ async def followed(
             if not error.retryable or failed > pace.failures:
                 raise
             status, pause = latest, max(pause, error.retry_after_s or 0)
-        if status.failure is not None:
-            raise status.failure
         if status != latest:
             moved = clock() if status.percent != latest.percent else moved
             latest = status
             yield status
-        if status.done:
+        if status.done or status.failure is not None:
             return
         left = begun + pace.deadline_s - clock()
         stands_still = status.percent > 0 and clock() - moved >= pace.stalled_s

@@ -295,6 +295,21 @@ async def test_a_task_that_is_never_begun_is_given_up_and_deleted(tmp_path):
     assert len(stub.deleted) == 1
 
 
+async def test_a_task_that_cannot_be_looked_at_is_given_up_and_deleted(tmp_path):
+    stub = MeshyStub()
+
+    async def answer(call):
+        if call.head.startswith("GET"):
+            await give(call, {"message": SECRET}, 503)
+        else:
+            await stub.answer(call)
+
+    async with meshy(MeshyStub(), answer) as (provider, _):
+        raised = await error_of(provider, asked_of(provider, tmp_path, model="meshy-7"))
+    assert type(raised) is errors.ProviderUnavailable
+    assert len(stub.deleted) == 1
+
+
 async def test_a_task_that_is_gone_amid_polling_is_not_looked_for(tmp_path):
     stub = MeshyStub(percents=(10,) * 9_999)
 

@@ -53,9 +53,8 @@ async def test_a_look_that_cannot_succeed_later_is_not_repeated(error):
     assert await outcome(at(10), error) == ([10], error, 2)
 
 
-async def test_a_task_that_failed_says_with_what():
-    failure = errors.ProviderError()
-    assert await outcome(at(10), TaskStatus(failure=failure)) == ([10], failure, 2)
+async def test_the_last_status_of_a_task_that_failed_is_its_failure():
+    assert await outcome(at(10), TaskStatus(percent=40, failure=errors.ProviderError())) == ([10, 40], None, 2)
 
 
 async def test_a_task_that_stands_still_is_given_up():

@@ -5,11 +5,11 @@ first one waits, and not for long: a server that is slow or gone takes nobody's 
 """
 
 import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+import structlog
 
 from ....domain.crossing import SEES_PICTURES
 from ....domain.errors import GatewayError
@@ -17,6 +17,8 @@ from ....domain.model import Modality, Model, ModelStatus
 from ..model_names import allowed_name, fits, listed
 from ..transport.json_api import JsonApi
 from .wire import PARAMETERS
+
+_log = structlog.get_logger(__name__)
 
 PATIENCE_S: Final = 0.5
 """How long the first one to ask waits."""
@@ -104,9 +106,12 @@ class OllamaModels:
 
     async def _ask(self) -> None:
         """Find out what there is; a model is looked at once, and again when it changes."""
-        with contextlib.suppress(GatewayError):
+        try:
             tags = await self._api.get(self._tags, _Tags)
-            self._found = {tag.name: await self._described(tag) for tag in tags.models}
+        except GatewayError as error:
+            _log.warning("models.unlisted", provider=self._provider, error_code=error.code, detail=str(error))
+            return
+        self._found = {tag.name: await self._described(tag) for tag in tags.models}
 
     async def _described(self, tag: _Tag) -> _Found:
         known = self._found.get(tag.name)
