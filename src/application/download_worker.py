@@ -117,8 +117,12 @@ class DownloadWorker:
     async def _look_for_work(self) -> None:
         while True:
             self._woken.clear()
-            with suppress(GatewayError):  # the store is away: it is asked again
+            try:
                 await self._take()
+            except GatewayError:
+                pass  # the store is away: it is asked again
+            except Exception as error:  # it must not end without anybody noticing
+                _log.error("looking for downloads failed", exc_info=error)
             await came(self._woken, self.poll_s)
 
     async def _take(self) -> None:
