@@ -477,11 +477,12 @@ async def open_downloads(settings: Settings, into: Path | None = None) -> AsyncI
     container.storage_budget.override(container.free_disk)
     container.into.override(providers.Object(into))
     container.file_folders.override(providers.Object([Path("/")]))
-    try:
-        async with container.download_worker().working():
-            yield container.downloads()
-    finally:
-        await container.download_place().close()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(container.download_place().close)
+        for source in container.download_sources().values():
+            stack.push_async_callback(source.close)
+        await stack.enter_async_context(container.download_worker().working())
+        yield container.downloads()
 
 
 def start_logging(settings: Settings) -> bool:
