@@ -80,7 +80,6 @@ class DownloadWorker:
         """
         if self.alone:
             await self.store.end_leases()
-        await self.place.sweep(await self.store.keys())
         looking = asyncio.create_task(self._look_for_work())
         try:
             yield

@@ -332,6 +332,7 @@ async def running(container: Container) -> AsyncIterator[None]:
         )
         for source in container.download_sources().values():
             stack.push_async_callback(source.close)
+        await container.download_place().sweep(await container.download_store().keys())
         await stack.enter_async_context(container.download_worker().working())
         retention = ScheduledRetention(container.retention(), container.new_id())
         await stack.enter_async_context(retention.being_carried_out(container.settings().sessions.retention_every_s))
@@ -466,8 +467,8 @@ async def open_downloads(settings: Settings, into: Path | None = None) -> AsyncI
     """Downloads without the service, which works on them while the context is open.
 
     Models go `into` that folder, or the first configured one. Nothing remembers these downloads but their partial
-    files, by which each goes on when it is asked for again. Whoever may run a command may read this machine's files, so
-    `file:` sources may be anywhere.
+    files, by which each goes on when it is asked for again; none are swept, as it is not known here which of them the
+    service still wants. Whoever may run a command may read this machine's files, so `file:` sources may be anywhere.
     """
     from ..adapters.memory.downloads import MemoryDownloadStore
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from tests.download_builders import noise
+from tests.download_builders import long_ago, noise
 from tests.file_server import Served, serving
 from tests.integration.cli.pluggably import Terminal, pluggably
 from tests.integration.cli.test_keys import secret_in
@@ -46,6 +46,15 @@ async def test_without_a_service_it_fetches_by_itself(folder):
     assert (seen.returncode, seen.stderr) == (0, "")
     assert "is here" in seen.stdout
     assert fetched(folder) == CONTENT
+
+
+def test_without_a_service_it_leaves_alone_what_the_service_may_go_on_with(folder):
+    (folder / "shelf").mkdir()
+    (folder / "shelf/model.gguf").write_bytes(CONTENT)
+    paused = long_ago(folder / "models/.downloads/paused")
+    seen = pluggably("pull", f"file://{folder}/shelf/model.gguf", "--into", str(folder / "models"), cwd=folder)
+    assert seen.returncode == 0, seen.stderr
+    assert (paused / "0.part").exists()
 
 
 async def test_with_a_service_it_is_a_job_of_the_service(folder):

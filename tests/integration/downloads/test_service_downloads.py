@@ -5,6 +5,7 @@ import asyncio
 import httpx
 import pytest
 
+from tests.download_builders import long_ago
 from tests.file_server import Served, serving
 from tests.integration.service import Service
 from tests.unit.catalog.gguf_file import a_gguf
@@ -84,3 +85,11 @@ async def test_a_download_that_no_room_can_be_made_for_is_507_and_costs_no_model
     assert (answer.status_code, answer.json()["code"]) == (507, "insufficient_storage")
     assert await ids(http) == ["other", "pinned"]
     assert (await http.get("/downloads")).json()["data"] == []
+
+
+def test_partial_files_that_no_download_has_wanted_for_a_week_are_gone_after_a_start(tmp_path):
+    hidden = tmp_path / "models/.downloads"
+    old, new = long_ago(hidden / "old"), hidden / "new"
+    new.mkdir()
+    with Service(tmp_path, tmp_path / "models"):
+        assert (old.exists(), new.exists()) == (False, True)
