@@ -1,8 +1,11 @@
 """Downloads as tests need them."""
 
 import hashlib
+import os
 import random
+import time
 from datetime import timedelta
+from pathlib import Path
 
 from attrs import evolve
 
@@ -52,3 +55,12 @@ def in_state(status: DownloadStatus, job: DownloadJob | None = None) -> Download
 def with_bytes(job: DownloadJob, done: int) -> DownloadJob:
     """So many bytes of its first file are here."""
     return evolve(job, files=(evolve(job.files[0], bytes_done=done), *job.files[1:]))
+
+
+def long_ago(folder: Path) -> Path:
+    """The folder of a download that was begun eight days ago, with a partial file."""
+    folder.mkdir(parents=True)
+    (folder / "0.part").write_bytes(b"GGUF")
+    eight_days_ago = time.time() - 8 * 86_400
+    os.utime(folder, (eight_days_ago, eight_days_ago))
+    return folder

@@ -15,4 +15,6 @@ def disk_errors() -> Iterator[None]:
     except OSError as exc:
         if exc.errno in (ENOSPC, EDQUOT):
             raise InsufficientStorage(detail="There is no space left on the disk for the file.") from exc
-        raise GatewayError(detail="A file cannot be read or written: see to the data folder.") from exc
+        raise GatewayError(
+            detail=f"A file or folder cannot be read or written ({exc.strerror}): see to the data and model folders."
+        ) from exc

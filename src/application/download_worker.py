@@ -18,6 +18,7 @@ from ..domain import download as rules
 from ..domain.download import AT_WORK, DownloadFile, DownloadJob, DownloadStatus, Failure, FileStatus
 from ..domain.errors import GatewayError, Overloaded
 from .download_ports import Arrivals, DownloadPlace, DownloadStore, Lease, Sources, StorageBudget
+from .news import Changes, came
 from .ports import Clock, ModelFetcher
 
 COMPLETE = "complete"
@@ -68,7 +69,7 @@ class DownloadWorker:
     alone: bool = False
     _works: dict[str, _Work] = field(init=False, factory=dict)
     _woken: asyncio.Event = field(init=False, factory=asyncio.Event)
-    _changes: dict[str, asyncio.Event] = field(init=False, factory=dict)
+    _changes: Changes = field(init=False, factory=Changes)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -79,7 +80,6 @@ class DownloadWorker:
         """
         if self.alone:
             await self.store.end_leases()
-        await self.place.sweep(await self.store.keys())
         looking = asyncio.create_task(self._look_for_work())
         try:
             yield
@@ -99,15 +99,11 @@ class DownloadWorker:
 
     def tell(self, job_id: str) -> None:
         """Say that a download has changed."""
-        if event := self._changes.pop(job_id, None):
-            event.set()
+        self._changes.tell(job_id)
 
     async def changed(self, job_id: str, timeout_s: float) -> None:
         """Wait until a download has changed here, or so long."""
-        event = self._changes.setdefault(job_id, asyncio.Event())
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await event.wait()
+        await self._changes.wait(job_id, timeout_s)
 
     async def stop(self, job_id: str) -> None:
         """Stop to work on a download here, and return when its connections are closed and its files written."""
@@ -120,15 +116,21 @@ class DownloadWorker:
     async def _look_for_work(self) -> None:
         while True:
             self._woken.clear()
-            with suppress(GatewayError):  # the store is away: it is asked again
-                while len(self._works) < self.parallel:
-                    lease = self.lease()
-                    if (job := await self.store.claim(lease, self.clock())) is None:
-                        break
-                    self._begin(job, lease)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.poll_s):
-                    await self._woken.wait()
+            try:
+                await self._take()
+            except GatewayError:
+                pass  # the store is away: it is asked again
+            except Exception as error:  # it must not end without anybody noticing
+                _log.error("looking for downloads failed", exc_info=error)
+            await came(self._woken, self.poll_s)
+
+    async def _take(self) -> None:
+        """Begin to work on all downloads that there is room for."""
+        while len(self._works) < self.parallel:
+            lease = self.lease()
+            if (job := await self.store.claim(lease, self.clock())) is None:
+                return
+            self._begin(job, lease)
 
     def lease(self) -> Lease:
         """What this process would have a download for, from now on."""

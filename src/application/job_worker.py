@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
 from datetime import timedelta
-from weakref import WeakValueDictionary
 
 from attrs import define, field
 
@@ -22,9 +21,10 @@ from ..domain.generation import Generation
 from ..domain.job import GenerationJob, JobStatus
 from .generate import Generate
 from .job_ports import Asked, JobStore
+from .news import Changes
 from .ports import Clock
 from .recall import completed_turn
-from .transcript import FIRST, Transcript, came
+from .transcript import FIRST, Transcript
 
 LEASE = timedelta(seconds=10)
 """How long a claim is good that is not renewed: then its worker is taken for dead."""
@@ -54,7 +54,7 @@ class JobWorker:
     _models: Counter[str] = field(init=False, factory=Counter)
     _transcripts: dict[str, Transcript] = field(init=False, factory=dict)
     _cancelled: set[str] = field(init=False, factory=set)
-    _watched: "WeakValueDictionary[str, asyncio.Event]" = field(init=False, factory=WeakValueDictionary)
+    _changes: Changes = field(init=False, factory=Changes)
     _draining: bool = field(init=False, default=False)
 
     def transcript(self, job_id: str) -> Transcript | None:
@@ -63,8 +63,7 @@ class JobWorker:
 
     async def changed(self, job_id: str, timeout_s: float) -> None:
         """Wait until the job has changed here, but no longer than that."""
-        news = self._watched.setdefault(job_id, asyncio.Event())
-        await came(news, timeout_s)
+        await self._changes.wait(job_id, timeout_s)
 
     def wake(self) -> None:
         """There may be something to take."""
@@ -72,8 +71,7 @@ class JobWorker:
 
     def tell(self, job_id: str) -> None:
         """The job has changed."""
-        if news := self._watched.pop(job_id, None):
-            news.set()
+        self._changes.tell(job_id)
 
     async def take(self) -> None:
         """Begin to work on all jobs that there is room for."""

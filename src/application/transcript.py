@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from attrs import define, field, frozen
 
 from ..domain.generation import Progress, TextDelta, ToolCallDelta
+from .news import came
 
 Piece = TextDelta | ToolCallDelta | Progress
 
@@ -69,13 +70,3 @@ class Transcript:
     def _wake(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
-
-
-async def came(news: asyncio.Event, timeout_s: float) -> bool:
-    """Wait for news; whether any came in time."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await news.wait()
-    except TimeoutError:
-        return False
-    return True

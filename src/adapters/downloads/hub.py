@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
 _ANSWER_S = 20.0
+_TOKEN_SETTING = "downloads.hub_token_env"  # noqa: S105 - where its name is set
 _GGUF = ".gguf"
 _REFERENCE = re.compile(
     r"(?P<repository>[A-Za-z0-9][A-Za-z0-9._-]{0,95}(?:/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?)"
@@ -38,12 +39,11 @@ class HubSource:
 
     scheme = "hf"
 
-    def __init__(self, files: HttpFiles, *, endpoint: str, token: str | None = None, token_setting: str = "") -> None:
-        """`token_setting` names where an operator sets the token, for messages."""
+    def __init__(self, files: HttpFiles, *, endpoint: str, token: str | None = None) -> None:
+        """Nothing is asked yet; without a token only what everybody is given can be had."""
         self._files = files
         self._endpoint = endpoint.rstrip("/")
         self._token = token
-        self._token_setting = token_setting or "downloads.hub_token_env"
 
     async def list(self, reference: str, include: Sequence[str]) -> Listing:
         """The files of the repository at that revision."""
@@ -85,9 +85,7 @@ class HubSource:
         api = HfApi(endpoint=self._endpoint, token=self._token or False)
         try:
             info = api.model_info(repository, revision=revision, files_metadata=True, timeout=_ANSWER_S)
-            if info.gated:
-                if not self._token:
-                    raise self._forbidden(repository)
+            if info.gated and self._token:
                 api.auth_check(repository)
         except hub.GatedRepoError as exc:
             raise self._forbidden(repository) from exc
@@ -96,14 +94,14 @@ class HubSource:
         except hub.RepositoryNotFoundError as exc:
             raise NotFound(
                 detail=f"The hub has no model {repository!r}, or it is private: then name the variable that holds a "
-                f"token that may read it in {self._token_setting}."
+                f"token that may read it in {_TOKEN_SETTING}."
             ) from exc
         except (hub.HfHubHTTPError, hub.OfflineModeIsEnabled, OSError) as exc:
             raise SourceUnreachable(detail="The hub could not be reached, or did not answer; try again later.") from exc
-        except GatewayError:
-            raise
         except Exception as exc:  # the library's own HTTP client changes from version to version, and its errors too
             raise SourceUnreachable(detail="The hub could not be reached, or answered nonsense.") from exc
+        if info.gated and not self._token:
+            raise self._forbidden(repository)
         return info
 
     def _file(self, repository: str, commit: str, it: "RepoSibling") -> DownloadFile:
@@ -119,7 +117,7 @@ class HubSource:
         page = f"{self._endpoint}/{repository}"
         return SourceForbidden(
             detail=f"{repository!r} is only given to those who have accepted its licence: do so at {page}, then name "
-            f"the environment variable that holds your token in {self._token_setting}."
+            f"the environment variable that holds your token in {_TOKEN_SETTING}."
         )
 
 

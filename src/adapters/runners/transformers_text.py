@@ -31,7 +31,6 @@ from ...domain.generation import (
     FinishReason,
     GenerationRequest,
     Message,
-    Role,
     TextDelta,
     TextPart,
     Usage,
@@ -39,6 +38,7 @@ from ...domain.generation import (
 from ...domain.parameters import TextParameters, given
 from .engine import Emit, EngineOptions, Stopped
 from .stop_strings import StopStrings
+from .text_messages import text_messages
 from .transformers_batch import Batch, Work
 from .transformers_sampling import Sampling
 
@@ -100,7 +100,7 @@ class TransformersTextEngine:
 
     def _encode(self, messages: tuple[Message, ...]) -> list[int]:
         """The conversation in tokens: the same messages always give the same ones."""
-        conversation = [_message(index, message) for index, message in enumerate(messages)]
+        conversation = text_messages(messages)
         if not self._tokenizer.chat_template:
             raise InvalidRequest.at("/model", "has no chat template, so it cannot take part in a conversation")
         try:
@@ -204,12 +204,6 @@ def check(parameters: TextParameters) -> None:
         )
     if "" in (parameters.stop or ()):
         raise InvalidRequest.at("/parameters/stop", "a stop string must not be empty")
-
-
-def _message(index: int, message: Message) -> dict[str, str]:
-    if message.role is Role.TOOL or not all(isinstance(part, TextPart) for part in message.parts):
-        raise InvalidRequest.at(f"/input/{index}", "this model reads text only: no images, tool calls or tool results")
-    return {"role": message.role.value, "content": message.text}
 
 
 def _discard(_: object) -> None:

@@ -1,7 +1,7 @@
 """What commands need that run without the service."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +76,8 @@ async def open_downloads(settings: Settings, into: Path | None = None) -> AsyncI
     """Downloads without the service, which works on them while the context is open.
 
     Models go `into` that folder, or the first configured one. Nothing remembers these downloads but their partial
-    files, by which each goes on when it is asked for again. Whoever may run a command may read this machine's files, so
-    `file:` sources may be anywhere.
+    files, by which each goes on when it is asked for again; none are swept, as it is not known here which of them the
+    service still wants. Whoever may run a command may read this machine's files, so `file:` sources may be anywhere.
     """
     from ...adapters.memory.downloads import MemoryDownloadStore
 
@@ -87,8 +87,9 @@ async def open_downloads(settings: Settings, into: Path | None = None) -> AsyncI
     container.storage_budget.override(container.free_disk)
     container.into.override(providers.Object(into))
     container.file_folders.override(providers.Object([Path("/")]))
-    try:
-        async with container.download_worker().working():
-            yield container.downloads()
-    finally:
-        await container.download_place().close()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(container.download_place().close)
+        for source in container.download_sources().values():
+            stack.push_async_callback(source.close)
+        await stack.enter_async_context(container.download_worker().working())
+        yield container.downloads()

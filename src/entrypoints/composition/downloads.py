@@ -80,6 +80,8 @@ def arrivals(catalog: Catalog, registrations: Callable[[], Registrations]) -> Ar
 
     async def register(model: Model, wanted: WantedModel) -> str:
         said = ModelChange(given=frozenset({"name"}) if wanted.name else frozenset(), name=wanted.name)
+        if model.origin == "registered" and wanted.id in (None, model.id):  # it came before, or we died right after it
+            return (await registrations().change(model.id, said, LOCAL_OPERATOR)).id
         new = NewModel(id=wanted.id, path=model.path, provider=None, model=None, modality=wanted.modality, said=said)
         return (await registrations().register(new, LOCAL_OPERATOR)).id
 

@@ -49,6 +49,7 @@ async def running(container: Container) -> AsyncIterator[None]:
         )
         for source in container.download_sources().values():
             stack.push_async_callback(source.close)
+        await container.download_place().sweep(await container.download_store().keys())
         await stack.enter_async_context(container.download_worker().working())
         retention = ScheduledRetention(container.retention(), container.new_id())
         await stack.enter_async_context(retention.being_carried_out(container.settings().sessions.retention_every_s))

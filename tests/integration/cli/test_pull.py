@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from tests.download_builders import noise
+from tests.download_builders import long_ago, noise
 from tests.file_server import Served, serving
 from tests.integration.cli.pluggably import Terminal, pluggably
+from tests.integration.cli.test_keys import secret_in
 from tests.integration.service import Service
 
 MIB = 2**20
@@ -45,6 +46,15 @@ async def test_without_a_service_it_fetches_by_itself(folder):
     assert (seen.returncode, seen.stderr) == (0, "")
     assert "is here" in seen.stdout
     assert fetched(folder) == CONTENT
+
+
+def test_without_a_service_it_leaves_alone_what_the_service_may_go_on_with(folder):
+    (folder / "shelf").mkdir()
+    (folder / "shelf/model.gguf").write_bytes(CONTENT)
+    paused = long_ago(folder / "models/.downloads/paused")
+    seen = pluggably("pull", f"file://{folder}/shelf/model.gguf", "--into", str(folder / "models"), cwd=folder)
+    assert seen.returncode == 0, seen.stderr
+    assert (paused / "0.part").exists()
 
 
 async def test_with_a_service_it_is_a_job_of_the_service(folder):
@@ -121,4 +131,20 @@ def test_a_file_of_this_machine_can_be_pulled_from_anywhere(folder):
     into = ("--into", str(folder / "models"))
     seen = pluggably("pull", f"file://{folder}/shelf/model.gguf", *into, cwd=folder)
     assert seen.returncode == 0, seen.stderr
+    assert fetched(folder) == CONTENT
+
+
+async def test_a_service_that_asks_for_keys_is_shown_the_one_in_the_environment(folder):
+    async with serving(model__gguf=CONTENT) as server:
+        downloads = f'[downloads]\nprivate_origins = ["{server.origin}"]\n'
+        service = Service(folder, folder / "models", f'{downloads}[access]\nmethods = ["api_key"]\n')
+        first = await asyncio.to_thread(pluggably, "keys", "create", "first", "--admin", cwd=folder)
+        source, key = f"{server.origin}/model.gguf", secret_in(first.stdout)
+        async with running(service):
+            refused = await asyncio.to_thread(pluggably, "pull", source, cwd=folder, PLUGGABLY_API_KEY="")
+            assert not (folder / "models").exists()
+            seen = await asyncio.to_thread(pluggably, "pull", source, cwd=folder, PLUGGABLY_API_KEY=key)
+    assert refused.returncode == 77
+    assert "PLUGGABLY_API_KEY" in refused.stderr
+    assert (seen.returncode, seen.stderr) == (0, "")
     assert fetched(folder) == CONTENT

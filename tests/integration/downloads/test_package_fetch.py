@@ -195,7 +195,7 @@ async def test_a_registry_out_of_reach_is_said_with_what_to_do(folder, shelf, mo
 
 async def test_a_model_folder_that_cannot_be_made_is_said(tmp_path, shelf):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(GatewayError, match="model folder cannot be used"):
+    with pytest.raises(GatewayError, match=r"cannot be read or written .*: see to the .* model folders"):
         await fetched(tmp_path / "file" / "models")
 
 

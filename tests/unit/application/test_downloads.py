@@ -240,6 +240,21 @@ async def test_the_only_process_takes_over_at_once_what_a_former_one_left(models
     await dead.place.close()
 
 
+async def test_a_worker_goes_on_after_an_error_that_nobody_thought_of_and_says_so(models, caplog):
+    class Damaged(MemoryDownloadStore):
+        failures = 1
+
+        async def claim(self, lease, at):
+            if self.failures:
+                self.failures -= 1
+                raise TypeError("what is stored is no download")
+            return await super().claim(lease, at)
+
+    async with asyncio.timeout(20), DownloadWorld(models, store=Damaged()).working() as world:
+        assert (await world.fetched()).status is DownloadStatus.COMPLETED
+    assert "looking for downloads failed" in caplog.text
+
+
 async def test_what_does_not_fit_on_the_disk_is_refused_before_the_first_byte(models):
     source = MemorySource(SHELF)
     async with DownloadWorld(models, [source], budget=FreeDisk(models.parent, 2**60)).working() as world:
