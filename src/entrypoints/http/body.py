@@ -18,7 +18,6 @@ T = TypeVar("T")
 
 _decode = msgspec.json.Decoder().decode
 _BYTE = re.compile(r"^(?:JSON is malformed: )?(?P<what>.*) \(byte (?P<at>\d+)\)$")
-_VERSION = re.compile(r'(?:W/)?"(\d{1,18})"')
 _KEY = re.compile(r"[!-~]{1,255}")
 _JSON = "application/json"
 
@@ -107,20 +106,6 @@ def read_time(pointer: str, text: str | None) -> datetime | None:
     if at is None or at.tzinfo is None:
         raise InvalidRequest.at(pointer, "must be a time such as 2026-01-31T12:00:00Z")
     return at
-
-
-def expected_version(req: Request) -> int | None:
-    """The session version that `If-Match` insists on.
-
-    Raises:
-        InvalidRequest: the header is not one of our entity tags.
-    """
-    tag = req.get_header("If-Match")
-    if tag is None or tag == "*":
-        return None
-    if (version := _VERSION.fullmatch(tag)) is None:
-        raise InvalidRequest.at("/headers/If-Match", 'must be a session\'s ETag, such as "3"')
-    return int(version[1])
 
 
 def idempotency_key(req: Request) -> IdempotencyKey | None:

@@ -14,7 +14,8 @@ from ....domain.generation import Role, text_message
 from ....domain.model import Modality
 from ....domain.parameters import Field, ImageParameters, Model3DParameters, Parameters, TextParameters
 from .. import sse
-from ..body import expected_version, idempotency_key, principal_of, read_body
+from ..body import idempotency_key, principal_of, read_body
+from ..entity_tags import expected_version
 from ..preferences import wait_preferred
 from ..rendering import generation_object
 from ..scope import Request
