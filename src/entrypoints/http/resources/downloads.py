@@ -14,7 +14,7 @@ from ....domain.model import Modality
 from ....domain.parameters import Field
 from ..body import Nothing, principal_of, read_body, read_query, refuse_idempotency_key
 from ..followed import event_of, follow, last_event_id
-from ..paging import list_object
+from ..paging import page_object
 from ..scope import Request
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -78,9 +78,7 @@ class DownloadResource:
         """List downloads, the newest first."""
         wanted = read_query(req, DownloadList, numbers=("limit",))
         jobs = await self.downloads.list(principal_of(req), limit=wanted.limit + 1, before=wanted.after)
-        page = jobs[: wanted.limit]
-        more = page[-1].id if len(jobs) > wanted.limit else None
-        resp.media = list_object([download_object(it) for it in page], next_after=more)
+        resp.media = page_object(jobs, wanted.limit, download_object, lambda it: it.id)
 
     async def on_get_one(self, req: Request, resp: Response, download_id: str) -> None:
         """One download."""

@@ -15,7 +15,7 @@ from ....domain.generation import Message
 from ....domain.parameters import Field
 from ..body import Nothing, principal_of, read_query
 from ..followed import event_of, follow, last_event_id
-from ..paging import list_object
+from ..paging import page_object
 from ..rendering import message_object, part_object
 from ..scope import Request
 from ..session_objects import turn_object
@@ -75,9 +75,7 @@ class SessionEvents:
             return
         limit = wanted.limit or 100
         events = await self.reads.history(session_id, *reader, after=wanted.after, limit=limit + 1)
-        page = events[:limit]
-        more = str(page[-1].version) if len(events) > limit else None
-        resp.media = list_object([event_object(it) for it in page], next_after=more)
+        resp.media = page_object(events, limit, event_object, lambda it: it.version)
 
     async def _follow(
         self, req: Request, resp: Response, session_id: str, wanted: EventList, came_last: int | None
