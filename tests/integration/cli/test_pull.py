@@ -9,6 +9,7 @@ import pytest
 from tests.download_builders import noise
 from tests.file_server import Served, serving
 from tests.integration.cli.pluggably import Terminal, pluggably
+from tests.integration.cli.scripted import event, scripted
 from tests.integration.service import Service
 
 MIB = 2**20
@@ -122,3 +123,11 @@ def test_a_file_of_this_machine_can_be_pulled_from_anywhere(folder):
     seen = pluggably("pull", f"file://{folder}/shelf/model.gguf", *into, cwd=folder)
     assert seen.returncode == 0, seen.stderr
     assert fetched(folder) == CONTENT
+
+
+@pytest.mark.parametrize("came", [[], [event("progress", status="running", bytes_done=1, bytes_total=2)]])
+def test_a_service_that_ends_before_the_download_has_broken_off(folder, came):
+    with scripted(lambda _: came) as (_, url):
+        seen = pluggably("pull", "https://example.com/model.gguf", "--url", url, cwd=folder)
+    assert seen.returncode == 1
+    assert "broke off" in seen.stderr
