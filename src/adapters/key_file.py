@@ -5,6 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
+from .folder_sync import sync_folder
+
 
 def write_once(path: Path, content: bytes) -> None:
     """Write the file, and the folder that it is in, unless another process was first. Blocks.
@@ -23,8 +25,4 @@ def write_once(path: Path, content: bytes) -> None:
             path.hardlink_to(partial)
     finally:
         partial.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)

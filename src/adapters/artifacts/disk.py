@@ -20,6 +20,7 @@ from typing import IO
 from ...domain.artifact import Content
 from ...domain.errors import NotFound, StreamInterrupted
 from ..disk_errors import disk_errors
+from ..folder_sync import sync_folder
 from ..threads import Threads
 from .own_file import not_that_content, own_file, pieces
 
@@ -77,7 +78,7 @@ class DiskArtifactFiles:
             path = self._path(content)
             path.unlink(missing_ok=True)
             with suppress(FileNotFoundError):
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
 
         await self._threads.run(delete)
 
@@ -125,9 +126,9 @@ class DiskArtifactFiles:
         path = self._path(content)
         if not path.parent.exists():
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(self._contents)
+            sync_folder(self._contents)
         finished.rename(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
     def _open(self) -> None:
         for folder in (self._contents, self._partials):
@@ -172,11 +173,3 @@ def _new_locked(path: Path) -> IO[bytes]:
         if os.fstat(file.fileno()).st_nlink:
             return file
         file.close()  # it was swept before it was locked
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...domain.errors import GatewayError
+from ..folder_sync import sync_folder
 
 NAME = "checkpoints.txt"
 _SIGNATURE = "— ".encode()  # so begins the last line of a note; an empty one follows
@@ -65,7 +66,7 @@ class CheckpointFile:
         finally:
             os.close(file)
         if is_new:
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
 
 
 def notes_in(lines: Iterable[bytes], *, torn_bytes: int = 0) -> Iterator[str]:
@@ -99,14 +100,6 @@ def _size(note: str) -> int:
 def _write(file: int, content: bytes) -> None:
     while content:
         content = content[os.write(file, content) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 @contextmanager
