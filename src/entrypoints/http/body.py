@@ -129,7 +129,10 @@ def refuse_idempotency_key(req: Request, instead: str = ": use If-Match to do th
         InvalidRequest: there is one.
     """
     if req.get_header("Idempotency-Key") is not None:
-        raise InvalidRequest.at("/headers/Idempotency-Key", f"is for turns and for opening sessions{instead}")
+        raise InvalidRequest.at(
+            "/headers/Idempotency-Key",
+            f"is for turns, for generations in the background and for opening sessions{instead}",
+        )
 
 
 def _checked(body: bytes, depth: int) -> Any:
