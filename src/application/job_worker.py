@@ -186,6 +186,8 @@ class JobWorker:
 
     async def _result(self, work: "_Work") -> Generation:
         async def begin() -> None:
+            if work.begun:  # with a model that then failed
+                return
             work.job = work.job.begun(self.clock())
             if not await self.store.begin(work.job):  # somebody else has it
                 self._stop(work.job.id)

@@ -172,5 +172,9 @@ class Media:
 
     async def _as_url(self, part: ArtifactPart, principal: Principal) -> ImagePart:
         async with self.inputs.open(part, principal) as file:
-            content = await asyncio.to_thread(Path(file.path).read_bytes)
-        return ImagePart(f"data:{file.media_type};base64,{b64encode(content).decode()}")
+            content = await asyncio.to_thread(_base64_of, Path(file.path))
+        return ImagePart(f"data:{file.media_type};base64,{content}")
+
+
+def _base64_of(path: Path) -> str:
+    return b64encode(path.read_bytes()).decode()

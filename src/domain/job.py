@@ -13,6 +13,7 @@ from enum import StrEnum
 from attrs import evolve, field, frozen
 
 from .artifact import Delivery
+from .attempt import Attempt
 from .errors import GatewayError, Interrupted, Source
 from .generation import Generation, Metadata
 from .model import Modality
@@ -33,12 +34,24 @@ ENDED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 
 @frozen(kw_only=True)
 class JobFailure:
-    """Why a job has no result, as its client is told."""
+    """Why a job has no result, as its client is told. `attempts` are what was tried."""
 
     code: str
     detail: str
     source: Source = "gateway"
     retryable: bool = False
+    attempts: tuple[Attempt, ...] = ()
+
+    @classmethod
+    def of(cls, error: GatewayError) -> "JobFailure":
+        """What is remembered of an error."""
+        return cls(
+            code=error.code,
+            detail=str(error),
+            source=error.source,
+            retryable=error.retryable,
+            attempts=error.attempts,
+        )
 
 
 @frozen(kw_only=True)
@@ -81,8 +94,13 @@ class GenerationJob:
 
     def failed(self, error: GatewayError, at: datetime, sequence: int = 0) -> "GenerationJob":
         """The job that has no result."""
-        failure = JobFailure(code=error.code, detail=str(error), source=error.source, retryable=error.retryable)
-        return evolve(self._going_on(), status=JobStatus.FAILED, failure=failure, ended_at=at, sequence=sequence)
+        return evolve(
+            self._going_on(),
+            status=JobStatus.FAILED,
+            failure=JobFailure.of(error),
+            ended_at=at,
+            sequence=sequence,
+        )
 
     def interrupted(self, at: datetime, sequence: int = 0) -> "GenerationJob":
         """The job whose process is gone."""

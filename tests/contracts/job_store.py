@@ -173,10 +173,13 @@ class JobStoreContract:
 
     async def test_why_it_failed_is_kept(self, jobs):
         await jobs.add(a_job(), asked(), 9)
-        job = (await self.claim(jobs)).failed(Overloaded(detail="Too much."), NOON, 1)
+        tried = (Attempt(provider="studio", model="m", status="overloaded", ms=7),)
+        job = (await self.claim(jobs)).failed(Overloaded(detail="Too much.", attempts=tried), NOON, 1)
         assert await jobs.end(job) is True
         kept = await jobs.get(job.id)
-        assert kept.failure == JobFailure(code="overloaded", detail="Too much.", source="runner", retryable=True)
+        assert kept.failure == JobFailure(
+            code="overloaded", detail="Too much.", source="runner", retryable=True, attempts=tried
+        )
         assert (kept.status, kept.sequence, kept.ended_at) == (JobStatus.FAILED, 1, NOON)
 
     async def test_only_whoever_has_it_ends_it(self, jobs):

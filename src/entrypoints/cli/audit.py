@@ -147,7 +147,7 @@ def replay(session: str, /, *, to: To = None, from_: From = None, json: AsJson =
 
     state = _from_service(url, session, to) if from_ is None else _from_export(from_, session, to)
     if json:
-        print(json_lines.dumps(state, indent=2, ensure_ascii=False))
+        print(json_lines.dumps(state, indent=2))  # in ASCII: no character in it can steer a terminal
     else:
         print_session(state, state["turns"])
 
@@ -163,7 +163,7 @@ def _from_service(url: str, session_id: str, to: int | None) -> Any:
     from .client import Client
 
     with Client(url) as client:
-        return client.get(f"/sessions/{session_id}/replay", {"to": to})
+        return client.get(f"/sessions/{quote(session_id, safe='')}/replay", {"to": to})
 
 
 def _from_export(file: Path, session_id: str, to: int | None) -> Any:

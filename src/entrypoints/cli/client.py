@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -58,14 +59,8 @@ class Client:
         Raises:
             GatewayError: the service is not there, or refused, or broke off before the end.
         """
-        try:
-            with self._http.stream("GET", path, params=_given(query)) as response:
-                if not response.is_success or not _is_ours(response):
-                    response.read()
-                    raise self._refusal(response)
-                yield from response.iter_bytes()
-        except _FAILURES as error:
-            raise self._failed(error) from error
+        with self._opened("GET", path, params=_given(query)) as response:
+            yield from response.iter_bytes()
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """What a POST answers.
@@ -98,30 +93,34 @@ class Client:
             GatewayError: the service is not there, or refused, or failed on the way, or broke off before `completed`.
         """
         name = ""
-        try:
-            with self._http.stream("POST", path, json=body) as response:
-                if response.is_error or not _is_ours(response):
-                    response.read()
-                    raise self._refusal(response)
-                for name, data in _parse(_lines(response.iter_bytes())):
-                    yield name, data
-        except _FAILURES as error:
-            raise self._failed(error) from error
+        with self._opened("POST", path, json=body) as response:
+            for name, data in _parse(_lines(response.iter_bytes())):
+                yield name, data
         if name != "completed":
             raise _broken_off()
 
     def changes(self, path: str) -> Generator[tuple[str, dict[str, Any]]]:
-        """The server-sent events that a GET answers, as name and data.
+        """The server-sent events that a GET answers, as name and data: `progress`, and at the end another one.
 
         Raises:
-            GatewayError: the service is not there, or refused, or failed on the way, or broke off.
+            GatewayError: the service is not there, or refused, or failed on the way, or broke off before the end.
         """
+        name = ""
+        with self._opened("GET", path) as response:
+            for name, data in _parse(_lines(response.iter_bytes())):
+                yield name, data
+        if name in ("", "progress"):
+            raise _broken_off()
+
+    @contextmanager
+    def _opened(self, method: str, path: str, **request: Any) -> Iterator[httpx.Response]:
+        """An answer that is read as it comes."""
         try:
-            with self._http.stream("GET", path) as response:
-                if response.is_error or not _is_ours(response):
+            with self._http.stream(method, path, **request) as response:
+                if not response.is_success or not _is_ours(response):
                     response.read()
                     raise self._refusal(response)
-                yield from _parse(_lines(response.iter_bytes()))
+                yield response
         except _FAILURES as error:
             raise self._failed(error) from error
 

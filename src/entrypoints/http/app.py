@@ -181,8 +181,8 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
     ]
     served = {template: list(_methods(resource, suffix)) for template, resource, suffix in routes}
     expect_described(served)
+    expect_permissions(served)
     for template, resource, suffix in routes:
-        expect_permissions(template, served[template])
         app.add_route(template, resource, suffix=suffix)
     problems.install(app, tuple(template for template, _, _ in routes))
     return app

@@ -18,7 +18,6 @@ T = TypeVar("T")
 
 _decode = msgspec.json.Decoder().decode
 _BYTE = re.compile(r"^(?:JSON is malformed: )?(?P<what>.*) \(byte (?P<at>\d+)\)$")
-_VERSION = re.compile(r'(?:W/)?"(\d{1,18})"')
 _KEY = re.compile(r"[!-~]{1,255}")
 _JSON = "application/json"
 
@@ -109,20 +108,6 @@ def read_time(pointer: str, text: str | None) -> datetime | None:
     return at
 
 
-def expected_version(req: Request) -> int | None:
-    """The session version that `If-Match` insists on.
-
-    Raises:
-        InvalidRequest: the header is not one of our entity tags.
-    """
-    tag = req.get_header("If-Match")
-    if tag is None or tag == "*":
-        return None
-    if (version := _VERSION.fullmatch(tag)) is None:
-        raise InvalidRequest.at("/headers/If-Match", 'must be a session\'s ETag, such as "3"')
-    return int(version[1])
-
-
 def idempotency_key(req: Request) -> IdempotencyKey | None:
     """The client's name for this request, and what makes it this request: its path and its body, byte for byte.
 
@@ -144,7 +129,10 @@ def refuse_idempotency_key(req: Request, instead: str = ": use If-Match to do th
         InvalidRequest: there is one.
     """
     if req.get_header("Idempotency-Key") is not None:
-        raise InvalidRequest.at("/headers/Idempotency-Key", f"is for turns and for opening sessions{instead}")
+        raise InvalidRequest.at(
+            "/headers/Idempotency-Key",
+            f"is for turns, for generations in the background and for opening sessions{instead}",
+        )
 
 
 def _checked(body: bytes, depth: int) -> Any:

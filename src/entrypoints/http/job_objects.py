@@ -3,19 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from attrs import asdict, frozen
 
 from ...application.jobs import JobNews, JobView
 from ...application.transcript import FIRST, Numbered
-from ...domain.errors import GatewayError
 from ...domain.generation import Progress, TextDelta
 from ...domain.job import GenerationJob, JobFailure, JobStatus
-from .problems import failure_object, problem_object
+from .followed import event_of
+from .problems import failure_object
 from .rendering import generation_object, progress_object
 from .scope import Exchange
-
-_encode = msgspec.json.Encoder().encode
 
 
 def job_object(view: JobView, request_id: str, base: str) -> dict[str, Any]:
@@ -50,19 +47,14 @@ def job_path(job_id: str) -> str:
 
 @frozen
 class JobEvents:
-    """How a job is followed: each event has its number for `Last-Event-ID`. `after` is the number that came last."""
+    """How a job is followed; `after` is the number of the event that its client had last."""
 
-    path: str
     exchange: Exchange
     after: int = 0
 
     def write(self, news: Sequence[JobNews]) -> bytes:
         """`started`, `delta`, `progress`, and at the end `completed` or `error`."""
         return b"".join(map(self._event_of, news))
-
-    def failure(self, error: GatewayError) -> bytes:
-        """`error`: why it cannot be followed further; without a number, so that a client goes on from the last one."""
-        return b"event: error\ndata: " + _encode(problem_object(error, self.path, self.exchange.request_id)) + b"\n\n"
 
     def _event_of(self, news: JobNews) -> bytes:
         match news:
@@ -87,5 +79,4 @@ class JobEvents:
 
 
 def _event(name: str, job_id: str, sequence: int, data: dict[str, Any]) -> bytes:
-    body = _encode({"generation_id": job_id, "sequence": sequence, **data})
-    return f"id: {sequence}\nevent: {name}\ndata: ".encode() + body + b"\n\n"
+    return event_of(sequence, name, {"generation_id": job_id, "sequence": sequence, **data})

@@ -1,23 +1,18 @@
-"""Models as the API shows them, and the entity tags of what it shows."""
+"""Models as the API shows them."""
 
-import re
 from collections.abc import Iterable
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
 from attrs import fields
 
 from ...domain.bounds import Bounds
-from ...domain.errors import InvalidRequest
 from ...domain.model import Modality, Model
 from ...domain.parameters import CHOOSING, PARAMETERS
 from .schema import object_schema
-from .scope import Request
 
 _MOST_SHOWN = 10_000
 _encode = msgspec.json.Encoder().encode
-_TAG = re.compile(r'(?:W/)?"(\d{1,18})\.[0-9a-f]+"')
 
 
 def model_object(model: Model, *, default: bool, with_path: bool = False) -> dict[str, Any]:
@@ -120,29 +115,3 @@ def _choice_object(model: Model) -> dict[str, Any]:
         "lacks": [it.name for it in fields(PARAMETERS[model.modality]) if it.name not in model.parameters],
         "defaults": {**model.defaults, **model.presets},
     }
-
-
-def tag_of(body: bytes, revision: int | None = None) -> str:
-    """The entity tag of an answer: another one as soon as a byte of it is; a model's begins with its revision."""
-    digest = blake2b(body, digest_size=8).hexdigest()
-    return f'"{digest}"' if revision is None else f'"{revision}.{digest}"'
-
-
-def has_it(req: Request, tag: str) -> bool:
-    """Whether the client has that already."""
-    known = [it.strip().removeprefix("W/") for it in (req.get_header("If-None-Match") or "").split(",")]
-    return "*" in known or tag in known
-
-
-def expected_revision(req: Request) -> int | None:
-    """What `If-Match` insists on: that nobody has changed what is said of the model. Its status may be another one.
-
-    Raises:
-        InvalidRequest: the header is not one of our entity tags.
-    """
-    tag = req.get_header("If-Match")
-    if tag is None or tag == "*":
-        return None
-    if (found := _TAG.fullmatch(tag)) is None:
-        raise InvalidRequest.at("/headers/If-Match", 'must be a model\'s ETag, such as "3.f00ba4"')
-    return int(found[1])

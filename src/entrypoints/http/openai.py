@@ -11,7 +11,8 @@ from ...application.running import Output
 from ...domain.errors import GatewayError
 from ...domain.generation import Generation, Progress, TextDelta, ToolCallDelta
 from . import sse
-from .body import expected_version, idempotency_key, principal_of, read_json
+from .body import idempotency_key, principal_of, read_json
+from .entity_tags import expected_version
 from .openai_wire import read_request, to_completion, to_state_token, to_tool_call, to_usage
 from .problems import openai_error
 from .scope import Request

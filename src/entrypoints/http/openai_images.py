@@ -11,7 +11,8 @@ from ...application.running import Output
 from ...domain.errors import GatewayError
 from ...domain.generation import Generation, Progress
 from . import sse
-from .body import expected_version, idempotency_key, principal_of, read_json
+from .body import idempotency_key, principal_of, read_json
+from .entity_tags import expected_version
 from .openai_images_wire import read_request, to_image, to_images, to_usage
 from .openai_wire import to_state_token
 from .problems import openai_error

@@ -1,15 +1,17 @@
 """Lists in pages, and the opaque cursors between them."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2s
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from ...application.ports import SessionCursor
 from ...domain.errors import InvalidRequest
+
+T = TypeVar("T")
 
 _CHECK_BYTES = 6
 _decode_place = msgspec.json.Decoder(tuple[datetime, str]).decode
@@ -18,6 +20,14 @@ _decode_place = msgspec.json.Decoder(tuple[datetime, str]).decode
 def list_object(data: Sequence[Any], *, next_after: str | None = None) -> dict[str, Any]:
     """One page; there are more if the next one has a cursor."""
     return {"object": "list", "data": data, "has_more": next_after is not None, "next_after": next_after}
+
+
+def page_object(
+    found: Sequence[T], limit: int, shown: Callable[[T], dict[str, Any]], cursor: Callable[[T], object]
+) -> dict[str, Any]:
+    """The page of what was found, which is one more than `limit` if there are more; `cursor` is an item's place."""
+    page = found[:limit]
+    return list_object([shown(it) for it in page], next_after=str(cursor(page[-1])) if len(found) > limit else None)
 
 
 def cursor_text(cursor: SessionCursor) -> str:

@@ -62,7 +62,7 @@ PERMISSIONS: Final[Mapping[str, Mapping[str, Needed]]] = {
     "/v1/audit/reads": {"GET": _AUDIT},
     "/v1/audit/verify": {"GET": _AUDIT},
     "/v1/audit/checkpoints": {"GET": _AUDIT},
-    "/v1/retention": {"GET": _ADMIN, "POST": _ADMIN},
+    "/v1/retention": {"POST": _ADMIN},
     "/v1/artifacts": {"POST": _ARTIFACTS},
     "/v1/artifacts/{artifact_id}": {"GET": _ARTIFACTS, "DELETE": _ARTIFACTS},
     "/v1/artifacts/{artifact_id}/sign": {"POST": _ARTIFACTS},
@@ -84,14 +84,21 @@ PERMISSIONS: Final[Mapping[str, Mapping[str, Needed]]] = {
 }
 
 
-def expect_permissions(template: str, methods: Iterable[str]) -> None:
-    """Insist that it is said of every method of a route what it needs, before anything is served.
+def expect_permissions(routes: Mapping[str, Iterable[str]]) -> None:
+    """Insist that it is said of every method of every route what it needs, and of nothing else, before any is served.
+
+    Args:
+        routes: the methods of each route, by its template.
 
     Raises:
         RuntimeError: it is not.
     """
-    if unsaid := {it for it in methods if (it, template) not in PUBLIC and it not in PERMISSIONS.get(template, {})}:
-        raise RuntimeError(f"permissions.py does not say what {', '.join(sorted(unsaid))} {template} needs")
+    served = {(method, template) for template, methods in routes.items() for method in methods}
+    said = PUBLIC | {(method, template) for template, methods in PERMISSIONS.items() for method in methods}
+    if unsaid := sorted(served - said):
+        raise RuntimeError(f"permissions.py does not say what {', '.join(map(' '.join, unsaid))} needs")
+    if gone := sorted(said - served):
+        raise RuntimeError(f"permissions.py says what there is not: {', '.join(map(' '.join, gone))}")
 
 
 def may_be_public(method: str, path: str) -> bool:

@@ -148,13 +148,9 @@ def unexpected(request_id: str) -> GatewayError:
 
 def problem_object(error: GatewayError, path: str, request_id: str) -> dict[str, Any]:
     """The problem object of RFC 9457."""
-    problem = failure_object(
-        JobFailure(code=error.code, detail=str(error), source=error.source, retryable=error.retryable), path, request_id
-    )
+    problem = failure_object(JobFailure.of(error), path, request_id)
     if error.retry_after_s is not None:
         problem["retry_after_ms"] = round(error.retry_after_s * 1000)
-    if error.attempts:
-        problem["attempts"] = [asdict(it) for it in error.attempts]
     if isinstance(error, InvalidRequest):
         problem["errors"] = [
             {"pointer": it.pointer, "message": it.message} | ({"allowed": it.allowed} if it.allowed else {})
@@ -175,6 +171,7 @@ def failure_object(failure: JobFailure, path: str, request_id: str) -> dict[str,
         "source": failure.source,
         "retryable": failure.retryable,
         "request_id": request_id,
+        **({"attempts": [asdict(it) for it in failure.attempts]} if failure.attempts else {}),
     }
 
 

@@ -1,7 +1,8 @@
 """Server-sent events: a running generation as a stream of bytes, in the native dialect or in OpenAI's.
 
 `started`, then `delta` or `progress`, then `completed` with the whole object, or `error` with the problem object; each
-`data` has `generation_id` and `sequence`. OpenAI's dialect is in `openai_wire.py`.
+`data` has `generation_id` and `sequence`. OpenAI's dialect is in `openai_wire.py`; what a client may leave and come
+back to is in `followed.py`.
 """
 
 import asyncio
@@ -24,7 +25,6 @@ from .rendering import generation_object, progress_object
 from .scope import Exchange
 
 T = TypeVar("T")
-T_contra = TypeVar("T_contra", contravariant=True)
 
 READ_AHEAD = 64
 """How many outputs wait for the client at most; then the generator waits, and with it whatever is behind it."""
@@ -62,10 +62,15 @@ async def respond(
     Raises:
         GatewayError: the generation could not begin, or failed at once.
     """
-    await _begin(resp, exchange, _stream(exchange, begin, dialect))
+    await begin_stream(resp, exchange, _stream(exchange, begin, dialect))
 
 
-async def _begin(resp: Response, exchange: Exchange, stream: AsyncGenerator[bytes, None]) -> None:
+async def begin_stream(resp: Response, exchange: Exchange, stream: AsyncGenerator[bytes, None]) -> None:
+    """Answer with a stream, once its first piece is there; the exchange closes it.
+
+    Raises:
+        GatewayError: whatever the stream raised before that.
+    """
     exchange.owned.push_async_callback(stream.aclose)
     first = await anext(stream)
     resp.content_type = "text/event-stream"
@@ -75,70 +80,6 @@ async def _begin(resp: Response, exchange: Exchange, stream: AsyncGenerator[byte
         return
     resp.stream = whole = _chain(first, stream)
     exchange.owned.push_async_callback(whole.aclose)
-
-
-class LiveDialect(Protocol[T_contra]):
-    """How a stream without an end is written."""
-
-    def write(self, batch: T_contra) -> bytes:
-        """What became ready together; nothing for nothing."""
-        ...
-
-    def failure(self, error: GatewayError) -> bytes:
-        """The end of a stream that failed."""
-        ...
-
-
-async def respond_live(
-    resp: Response, exchange: Exchange, batches: AsyncGenerator[T, None], dialect: LiveDialect[T]
-) -> None:
-    """Answer with a stream that ends when the client leaves, the service drains, or there are no more batches.
-
-    Nothing is read ahead of the client.
-
-    Raises:
-        GatewayError: the first batch could not be had.
-    """
-    await _begin(resp, exchange, _live(exchange, batches, dialect))
-
-
-async def _live(
-    exchange: Exchange, batches: AsyncGenerator[T, None], dialect: LiveDialect[T]
-) -> AsyncGenerator[bytes, None]:
-    written = False
-    try:
-        async with aclosing(_until(exchange.drained, batches)) as before_drain:
-            async for batch in before_drain:
-                yield dialect.write(batch) or PING
-                written = True
-    except GatewayError as error:
-        if not written:
-            raise
-        yield dialect.failure(error)
-    except Exception as error:
-        if not written:
-            raise
-        _log.error("request.failed", request_id=exchange.request_id, exc_info=error)
-        yield dialect.failure(unexpected(exchange.request_id))
-
-
-async def _until(end: asyncio.Event, source: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-    """What the source yields before the event is set; what it waits for then is cancelled."""
-    ended = asyncio.ensure_future(end.wait())
-    steps: set[asyncio.Future[T]] = set()
-    async with aclosing(source):
-        try:
-            while True:
-                steps = {step := asyncio.ensure_future(anext(source))}
-                await asyncio.wait({step, ended}, return_when=asyncio.FIRST_COMPLETED)
-                if not step.done() or isinstance(step.exception(), StopAsyncIteration):
-                    return
-                yield step.result()
-        finally:
-            ended.cancel()
-            for last in steps:  # has to be over before its generator can be closed
-                last.cancel()
-                await asyncio.wait({last})
 
 
 async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

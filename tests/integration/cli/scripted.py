@@ -23,10 +23,14 @@ def answer(*words: str, finish_reason: str = "stop") -> list[bytes]:
 
 
 class ScriptedService:
-    """`answers` gives the stream for what was said; `asked` has every request's method, path and body."""
+    """`answers` gives the stream for what was said; `shown` is what a GET answers.
+
+    `asked` has every request's method, path and body.
+    """
 
     def __init__(self, answers: Callable[[str], Answer]) -> None:
         self.answers = answers
+        self.shown = {"id": "ses_1"}
         self.asked: list[tuple[str, str, dict]] = []
         self.left = threading.Event()
         """Set when a client has closed a stream before its end."""
@@ -38,7 +42,10 @@ def _handler(service: ScriptedService) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             service.asked.append(("GET", self.path, {}))
-            self._json(200, {"id": "ses_1"})
+            if self.path.startswith("/v1/downloads/"):
+                self._stream(service.answers(self.path))
+            else:
+                self._json(200, service.shown)
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from tests.integration.audit.exports import an_export
+from tests.integration.cli.scripted import scripted
 from tests.integration.cli.test_commands import pluggably
 from tests.integration.service import Service
 
@@ -180,3 +181,17 @@ def test_a_file_that_is_not_there_is_said_in_a_sentence(words, tmp_path):
     refused = pluggably("audit", *words, cwd=tmp_path)
     assert refused.returncode == 1
     assert refused.stderr.startswith("pluggably: nowhere.jsonl cannot be read")
+
+
+def test_replay_asks_for_what_was_named_and_nothing_else():
+    with scripted(list) as (service, url):
+        pluggably("audit", "replay", "--json", "ses_1/../../keys?x", "--url", url)
+    assert [path for _, path, _ in service.asked] == ["/v1/sessions/ses_1%2F..%2F..%2Fkeys%3Fx/replay"]
+
+
+def test_replay_as_json_steers_no_terminal():
+    with scripted(list) as (service, url):
+        service.shown = {"title": "\x9b2J Grüße"}
+        printed = pluggably("audit", "replay", "--json", "ses_1", "--url", url).stdout
+    assert printed.isascii()
+    assert json.loads(printed) == service.shown

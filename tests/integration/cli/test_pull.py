@@ -9,6 +9,7 @@ import pytest
 from tests.download_builders import long_ago, noise
 from tests.file_server import Served, serving
 from tests.integration.cli.pluggably import Terminal, pluggably
+from tests.integration.cli.scripted import event, scripted
 from tests.integration.cli.test_keys import secret_in
 from tests.integration.service import Service
 
@@ -148,3 +149,11 @@ async def test_a_service_that_asks_for_keys_is_shown_the_one_in_the_environment(
     assert "PLUGGABLY_API_KEY" in refused.stderr
     assert (seen.returncode, seen.stderr) == (0, "")
     assert fetched(folder) == CONTENT
+
+
+@pytest.mark.parametrize("came", [[], [event("progress", status="running", bytes_done=1, bytes_total=2)]])
+def test_a_service_that_ends_before_the_download_has_broken_off(folder, came):
+    with scripted(lambda _: came) as (_, url):
+        seen = pluggably("pull", "https://example.com/model.gguf", "--url", url, cwd=folder)
+    assert seen.returncode == 1
+    assert "broke off" in seen.stderr

@@ -9,7 +9,7 @@ import pytest
 from pluggably.adapters.memory.generator import ScriptedGenerator
 from pluggably.adapters.system import now
 from pluggably.domain.access import LOCAL_OPERATOR, Limits, Scope
-from pluggably.entrypoints.http.permissions import PUBLIC, expect_permissions, may_be_public
+from pluggably.entrypoints.http.permissions import PERMISSIONS, PUBLIC, expect_permissions, may_be_public
 from tests.artifact_world import ArtifactWorld
 
 from .keyed import EVERYTHING, TEXT, Clock, guarded, made
@@ -106,12 +106,18 @@ async def test_an_artifacts_url_is_its_own_credential_and_opens_nothing_else():
         assert (await http.get("/v1/models/a/content")).status_code == 401
 
 
+SAID = {template: set(methods) for template, methods in PERMISSIONS.items()} | {path: {"GET"} for _, path in PUBLIC}
+
+
 def test_a_route_that_does_not_say_what_it_needs_is_not_served():
-    with pytest.raises(RuntimeError, match="DELETE /v1/models needs"):
-        expect_permissions("/v1/models", ["GET", "DELETE"])
-    with pytest.raises(RuntimeError, match="GET /v1/new needs"):
-        expect_permissions("/v1/new", ["GET"])
+    with pytest.raises(RuntimeError, match="not say what DELETE /v1/models, GET /v1/new needs"):
+        expect_permissions({**SAID, "/v1/models": {"GET", "POST", "DELETE"}, "/v1/new": {"GET"}})
     assert all(may_be_public(method, path.replace("{artifact_id}", "a")) for method, path in PUBLIC)
+
+
+def test_what_is_said_of_a_route_that_is_not_served_is_found():
+    with pytest.raises(RuntimeError, match="says what there is not: GET /health/live, POST /v1/models"):
+        expect_permissions({**SAID, "/v1/models": {"GET"}, "/health/live": set()})
 
 
 SCOPED = [

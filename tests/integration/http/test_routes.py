@@ -62,6 +62,27 @@ async def test_what_was_tried_several_times_is_told_and_not_multiplied_by_the_sd
     assert len(world.services.generate.generators["studio"].requests) == 3
 
 
+async def test_what_is_tried_again_in_the_background_ends_with_the_answer():
+    world = _world(**BROKEN)
+    async with client_of(world.app(lifespan=world.at_work)) as http:
+        body = {"model": "smart", "input": "Hello", "background": True}
+        job = (await http.post("/v1/generations/text", json=body)).headers["location"]
+        ended = (await http.get(job, headers={"Prefer": "wait=20"})).json()
+        assert (ended["status"], ended["model"]["id"]) == ("completed", "tiny")
+
+
+async def test_what_failed_in_the_background_tells_every_try():
+    world = _world(**BROKEN)
+    async with client_of(world.app(lifespan=world.at_work)) as http:
+        body = {"model": "studio/m", "input": "Hello", "background": True}
+        job = (await http.post("/v1/generations/text", json=body)).headers["location"]
+        failed = (await http.get(job, headers={"Prefer": "wait=20"})).json()
+        assert failed["status"] == "failed"
+        assert [it["status"] for it in failed["error"]["attempts"]] == ["provider_unavailable"] * 3
+        followed = (await http.get(f"{job}/events")).text
+        assert followed.count('"status":"provider_unavailable"') == 3
+
+
 async def test_the_problem_has_every_try():
     async with client_of(_world(**BROKEN).app()) as http:
         refused = await http.post("/v1/generations/text", json={"model": "studio/m", "input": "Hello"})

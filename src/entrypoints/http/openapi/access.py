@@ -12,6 +12,7 @@ from ....domain.parameters import Field
 from ..body import Nothing
 from ..resources.keys import KeyWanted, Rotation
 from . import headers
+from .answers import NOT_MODIFIED
 from .failures import STORED
 from .operation import Answer, Area, Body, Operation
 
@@ -192,7 +193,7 @@ SERVICE: Final = Area(
                     json=Mapping[str, Any],
                     headers=(headers.ETAG,),
                 ),
-                304: Answer(description="You have it already.", headers=(headers.ETAG,)),
+                304: NOT_MODIFIED,
             },
         ),
         Operation(
@@ -203,7 +204,7 @@ SERVICE: Final = Area(
             headers=(headers.IF_NONE_MATCH,),
             answers={
                 200: Answer(description="A page.", raw={"text/html": {"type": "string"}}, headers=(headers.ETAG,)),
-                304: Answer(description="You have it already.", headers=(headers.ETAG,)),
+                304: NOT_MODIFIED,
             },
         ),
         Operation(
@@ -218,7 +219,7 @@ SERVICE: Final = Area(
                     raw={"text/javascript": {"type": "string"}, "text/css": {"type": "string"}},
                     headers=(headers.ETAG,),
                 ),
-                304: Answer(description="You have it already.", headers=(headers.ETAG,)),
+                304: NOT_MODIFIED,
             },
             errors=(errors.NotFound,),
         ),

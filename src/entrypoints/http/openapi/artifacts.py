@@ -12,6 +12,7 @@ from ..body import Nothing
 from ..problems import RangeNotSatisfiable
 from ..resources.artifacts import Signing
 from . import headers
+from .answers import NOT_MODIFIED
 from .failures import STORED
 from .generation_answers import FileFacts
 from .operation import Answer, Area, Body, Operation
@@ -105,7 +106,7 @@ ARTIFACTS: Final = Area(
             answers={
                 200: Answer(description="The content.", files=_FILES, headers=_CONTENT_HEADERS),
                 206: Answer(description="A part of the content.", files=_FILES, headers=_CONTENT_HEADERS),
-                304: Answer(description="You have it already.", headers=(headers.ETAG,)),
+                304: NOT_MODIFIED,
             },
             errors=(
                 errors.SignatureInvalid,

@@ -16,6 +16,7 @@ from ..resources.models import ModelList, ModelSaid, ModelToRegister, ParameterL
 from ..resources.storage import CleanupRun
 from ..schema import Schemas
 from . import headers
+from .answers import NOT_MODIFIED
 from .failures import MODEL_CHANGED, RUNNER, STORED
 from .operation import Answer, Area, Body, Operation
 
@@ -166,7 +167,6 @@ class CleanupShown:
 
 
 _SHOWN = Answer(description="The model.", json=ModelShown, headers=(headers.ETAG,))
-_SAME = Answer(description="You have it already.", headers=(headers.ETAG,))
 _SCHEMA = Answer(
     description="JSON Schema: type, range, unit, default and examples of each parameter, and how to choose a model.",
     raw={
@@ -216,7 +216,10 @@ MODELS: Final = Area(
             summary="List models",
             query=ModelList,
             headers=(headers.IF_NONE_MATCH,),
-            answers={200: Answer(description="All that match.", page=ModelShown, headers=(headers.ETAG,)), 304: _SAME},
+            answers={
+                200: Answer(description="All that match.", page=ModelShown, headers=(headers.ETAG,)),
+                304: NOT_MODIFIED,
+            },
             errors=STORED,
         ),
         Operation(
@@ -244,7 +247,7 @@ MODELS: Final = Area(
             summary="One model",
             query=Nothing,
             headers=(headers.IF_NONE_MATCH,),
-            answers={200: _SHOWN, 304: _SAME},
+            answers={200: _SHOWN, 304: NOT_MODIFIED},
             errors=(errors.NotFound, *STORED),
         ),
         Operation(

@@ -15,6 +15,7 @@ from ....domain.parameters import Field
 from ....domain.signed_url import FILE_NAME, Grant, disposition_of
 from ..artifact_objects import artifact_object, link_object
 from ..body import Nothing, principal_of, read_body, read_query, refuse_idempotency_key
+from ..entity_tags import has_it
 from ..ranges import wanted_part
 from ..scope import Request
 
@@ -69,7 +70,7 @@ class ArtifactResource:
         path = req.scope.get("raw_path", b"").decode("latin-1") or req.path
         artifact, grant = await self.links.follow("GET", path, req.query_string, artifact_id)
         _describe(resp, artifact, grant)
-        if _has_it(req, artifact):
+        if has_it(req, _etag(artifact)):
             resp.status_code = 304
             return
         size_bytes = artifact.content.size_bytes
@@ -102,12 +103,6 @@ def _describe(resp: Response, artifact: Artifact, grant: Grant) -> None:
 
 def _etag(artifact: Artifact) -> str:
     return f'"{artifact.content.sha256}"'
-
-
-def _has_it(req: Request, artifact: Artifact) -> bool:
-    """Whether the client has the content already, by the entity tags that it knows."""
-    known = [it.strip().removeprefix("W/") for it in (req.get_header("If-None-Match") or "").split(",")]
-    return "*" in known or _etag(artifact) in known
 
 
 async def _send(req: Request, resp: Response, pieces: AsyncGenerator[bytes, None]) -> None:

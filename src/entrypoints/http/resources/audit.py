@@ -16,7 +16,7 @@ from ....domain.errors import InvalidRequest
 from ....domain.parameters import Field
 from ....domain.session import Session, SessionStatus
 from ..body import Nothing, principal_of, read_query, read_time
-from ..paging import list_object
+from ..paging import page_object
 from ..scope import Request
 from ..session_objects import session_object, turn_objects
 from .session_events import NDJSON
@@ -101,9 +101,7 @@ class Audit:
         """Who read what for an audit, the first read first."""
         wanted = read_query(req, ReadList, numbers=("after", "limit"))
         found = await self.reads.trail(*_reader(req), after=wanted.after, limit=wanted.limit + 1)
-        page = found[: wanted.limit]
-        more = str(page[-1].number) if len(found) > wanted.limit else None
-        resp.media = list_object([read_object(it) for it in page], next_after=more)
+        resp.media = page_object(found, wanted.limit, read_object, lambda it: it.number)
 
     async def on_get_key(self, req: Request, resp: Response) -> None:
         """What the signatures of exports are checked with."""

@@ -10,7 +10,7 @@ from attrs import define, field
 from falcon.asgi import Response
 
 from ....domain.errors import NotFound
-from ..model_objects import has_it, tag_of
+from ..entity_tags import has_it, tag_of
 from ..openapi.document import document
 from ..scope import Request
 

@@ -4,25 +4,22 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import msgspec
 from attrs import field, frozen
 from falcon.asgi import Response
 
 from ....application.downloads import DownloadRequest, Downloads
 from ....domain.download import ENDED, DownloadFile, DownloadJob, WantedModel
-from ....domain.errors import GatewayError, InvalidRequest
+from ....domain.errors import InvalidRequest
 from ....domain.model import Modality
 from ....domain.parameters import Field
 from ..body import Nothing, principal_of, read_body, read_query, refuse_idempotency_key
-from ..paging import list_object
-from ..problems import problem_object
+from ..followed import event_of, follow, last_event_id
+from ..paging import page_object
 from ..scope import Request
-from ..sse import respond_live
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _ONCE = ": a model that is on its way already is not fetched twice"
 _MODEL_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,95}")
-_encode = msgspec.json.Encoder().encode
 
 
 @frozen(kw_only=True)
@@ -81,9 +78,7 @@ class DownloadResource:
         """List downloads, the newest first."""
         wanted = read_query(req, DownloadList, numbers=("limit",))
         jobs = await self.downloads.list(principal_of(req), limit=wanted.limit + 1, before=wanted.after)
-        page = jobs[: wanted.limit]
-        more = page[-1].id if len(jobs) > wanted.limit else None
-        resp.media = list_object([download_object(it) for it in page], next_after=more)
+        resp.media = page_object(jobs, wanted.limit, download_object, lambda it: it.id)
 
     async def on_get_one(self, req: Request, resp: Response, download_id: str) -> None:
         """One download."""
@@ -114,29 +109,9 @@ class DownloadResource:
     async def on_get_events(self, req: Request, resp: Response, download_id: str) -> None:
         """Follow it to its end."""
         read_query(req, Nothing)
-        changes = await self.downloads.follow(
-            download_id, principal_of(req), after=_last_event_id(req), idle_s=req.exchange.options.ping_interval_s
-        )
-        await respond_live(resp, req.exchange, changes, DownloadEvents(req.path, req.exchange.request_id))
-
-
-@frozen
-class DownloadEvents:
-    """How a download is followed: `progress` each time that it has changed, and at the end its last state."""
-
-    path: str
-    request_id: str
-
-    def write(self, job: DownloadJob | None) -> bytes:
-        """The download, with its version for `Last-Event-ID`."""
-        if job is None:
-            return b""
-        name = job.status.value if job.status in ENDED else "progress"
-        return f"id: {job.version}\nevent: {name}\ndata: ".encode() + _encode(download_object(job)) + b"\n\n"
-
-    def failure(self, error: GatewayError) -> bytes:
-        """`error`: why it ends; without an id, so that a client goes on from the last event."""
-        return b"event: error\ndata: " + _encode(problem_object(error, self.path, self.request_id)) + b"\n\n"
+        after, idle_s = last_event_id(req) or 0, req.exchange.options.ping_interval_s
+        changes = await self.downloads.follow(download_id, principal_of(req), after=after, idle_s=idle_s)
+        await follow(resp, req.exchange, changes, _event, req.path)
 
 
 def download_object(job: DownloadJob) -> dict[str, Any]:
@@ -162,6 +137,13 @@ def download_object(job: DownloadJob) -> dict[str, Any]:
     }
 
 
+def _event(job: DownloadJob | None) -> bytes:
+    """`progress` each time that it has changed, and at the end its last state; its version is the number."""
+    if job is None:
+        return b""
+    return event_of(job.version, job.status.value if job.status in ENDED else "progress", download_object(job))
+
+
 def _file_object(file: DownloadFile) -> dict[str, Any]:
     return {
         "name": file.name,
@@ -181,10 +163,3 @@ def _request(body: NewDownload) -> DownloadRequest:
         raise InvalidRequest.at("/model/id", "must be lower-case letters, digits, '.', '_' and '-'")
     wanted = WantedModel(id=model.id, name=model.name, modality=model.modality) if model else None
     return DownloadRequest(source=body.source, include=body.include, sha256=body.sha256, model=wanted)
-
-
-def _last_event_id(req: Request) -> int:
-    text = req.get_header("Last-Event-ID") or "0"
-    if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise InvalidRequest.at("/headers/Last-Event-ID", "must be the id of an event of this download")
-    return int(text)

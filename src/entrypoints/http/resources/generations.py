@@ -14,12 +14,13 @@ from ....domain.generation import Role, text_message
 from ....domain.model import Modality
 from ....domain.parameters import Field, ImageParameters, Model3DParameters, Parameters, TextParameters
 from .. import sse
-from ..body import expected_version, idempotency_key, principal_of, read_body
+from ..body import idempotency_key, principal_of, read_body
+from ..entity_tags import expected_version
 from ..preferences import wait_preferred
 from ..rendering import generation_object
 from ..scope import Request
 from .content import InputMessage
-from .jobs import follow, show
+from .jobs import follow_job, show
 
 _encode = msgspec.json.Encoder().encode
 
@@ -126,7 +127,7 @@ class Generations:
     async def _in_background(self, req: Request, resp: Response, command: GenerateCommand) -> None:
         view = await self.jobs.submit(command, principal_of(req), req.exchange.request_id)
         if command.stream:
-            await follow(req, resp, self.jobs, view.job.id)
+            await follow_job(req, resp, self.jobs, view.job.id)
             return
         if wait_s := wait_preferred(req):
             view = await self.jobs.get(view.job.id, principal_of(req), wait_s=wait_s)

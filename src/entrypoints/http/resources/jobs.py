@@ -1,18 +1,15 @@
 """`/v1/generations/{id}`: generations in the background."""
 
-import re
-
 import msgspec
 from attrs import frozen
 from falcon.asgi import Response
 
 from ....application.jobs import Jobs, JobView
-from ....domain.errors import InvalidRequest
 from ..body import Nothing, principal_of, read_body, read_query, refuse_idempotency_key
+from ..followed import follow, last_event_id
 from ..job_objects import JobEvents, job_object, job_path
 from ..preferences import wait_preferred
 from ..scope import Request
-from ..sse import respond_live
 
 POLL_AFTER_S = "1"
 _encode = msgspec.json.Encoder().encode
@@ -33,12 +30,12 @@ class JobResource:
     async def on_get_events(self, req: Request, resp: Response, generation_id: str) -> None:
         """Its events from the start, or after the one that `Last-Event-ID` names."""
         read_query(req, Nothing)
-        after = _last_event_id(req)
+        after = last_event_id(req) or 0
         job = (await self.jobs.get(generation_id, principal_of(req))).job
         if job.has_ended and 0 < job.sequence <= after:
             resp.status_code = 204  # which tells an EventSource not to come again
             return
-        await follow(req, resp, self.jobs, generation_id, after)
+        await follow_job(req, resp, self.jobs, generation_id, after)
 
     async def on_post_cancel(self, req: Request, resp: Response, generation_id: str) -> None:
         """Stop it."""
@@ -60,14 +57,7 @@ def show(req: Request, resp: Response, view: JobView, wait_s: int | None = None,
     resp.data = _encode(job_object(view, req.exchange.request_id, req.prefix))
 
 
-async def follow(req: Request, resp: Response, jobs: Jobs, generation_id: str, after: int = 0) -> None:
+async def follow_job(req: Request, resp: Response, jobs: Jobs, generation_id: str, after: int = 0) -> None:
     """Answer with the events of a job; it goes on when the client leaves."""
     news = jobs.follow(generation_id, principal_of(req), after=after, idle_s=req.exchange.options.ping_interval_s)
-    await respond_live(resp, req.exchange, news, JobEvents(job_path(generation_id), req.exchange, after))
-
-
-def _last_event_id(req: Request) -> int:
-    text = req.get_header("Last-Event-ID") or "0"
-    if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise InvalidRequest.at("/headers/Last-Event-ID", "must be the id of an event, which is a number")
-    return int(text)
+    await follow(resp, req.exchange, news, JobEvents(req.exchange, after).write, job_path(generation_id))

@@ -11,7 +11,7 @@ from ....application.log_check import LogExamination
 from ....application.log_reads import LogReads
 from ....domain.parameters import Field
 from ..body import Nothing, principal_of, read_query
-from ..paging import list_object
+from ..paging import page_object
 from ..scope import Request
 from .session_schema import MOST
 
@@ -42,9 +42,7 @@ class Log:
         wanted = read_query(req, CheckpointList, numbers=("after", "limit"))
         request_id, limit = req.exchange.request_id, wanted.limit + 1
         found = await self.reads.page(principal_of(req), request_id, before=wanted.after, limit=limit)
-        page = found[: wanted.limit]
-        more = str(page[-1].size) if len(found) > wanted.limit else None
-        resp.media = list_object([checkpoint_object(it) for it in page], next_after=more)
+        resp.media = page_object(found, wanted.limit, checkpoint_object, lambda it: it.size)
 
 
 def checkpoint_object(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from ....domain.errors import NotFound
 from ....domain.model import Modality, Model, ModelStatus
 from ....domain.parameters import Field
 from ..body import Nothing, principal_of, read_body, read_fields, read_query, refuse_idempotency_key
-from ..model_objects import ShownModels, expected_revision, has_it, parameter_schema, selection_object, tag_of
+from ..entity_tags import expected_revision, has_it, tag_of
+from ..model_objects import ShownModels, parameter_schema, selection_object
 from ..paging import list_object
 from ..problems import MethodNotAllowed
 from ..scope import Request

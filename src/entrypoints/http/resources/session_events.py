@@ -1,6 +1,5 @@
 """`/v1/sessions/{id}/events` and `/verify`: what happened, as it was recorded, and whether the record is whole."""
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -11,16 +10,15 @@ from falcon.asgi import Response
 from ....application.ports import RecordedEvent
 from ....application.reads import Reads
 from ....domain import session as rules
-from ....domain.errors import GatewayError, InvalidRequest
+from ....domain.errors import InvalidRequest
 from ....domain.generation import Message
 from ....domain.parameters import Field
 from ..body import Nothing, principal_of, read_query
-from ..paging import list_object
-from ..problems import problem_object
+from ..followed import event_of, follow, last_event_id
+from ..paging import page_object
 from ..rendering import message_object, part_object
 from ..scope import Request
 from ..session_objects import turn_object
-from ..sse import respond_live
 from .session_schema import MOST
 
 NDJSON = "application/x-ndjson"
@@ -65,9 +63,9 @@ class SessionEvents:
     async def on_get(self, req: Request, resp: Response, session_id: str) -> None:
         """The events, the first one first, as JSON or one a line."""
         wanted = read_query(req, EventList, numbers=("after", "limit"))
-        last_event_id = _last_event_id(req)
+        came_last = last_event_id(req)
         if EVENT_STREAM in (req.get_header("Accept") or ""):
-            await self._follow(req, resp, session_id, wanted, last_event_id)
+            await self._follow(req, resp, session_id, wanted, came_last)
             return
         reader = principal_of(req), req.exchange.request_id
         if NDJSON in (req.get_header("Accept") or ""):
@@ -77,12 +75,10 @@ class SessionEvents:
             return
         limit = wanted.limit or 100
         events = await self.reads.history(session_id, *reader, after=wanted.after, limit=limit + 1)
-        page = events[:limit]
-        more = str(page[-1].version) if len(events) > limit else None
-        resp.media = list_object([event_object(it) for it in page], next_after=more)
+        resp.media = page_object(events, limit, event_object, lambda it: it.version)
 
     async def _follow(
-        self, req: Request, resp: Response, session_id: str, wanted: EventList, last_event_id: int | None
+        self, req: Request, resp: Response, session_id: str, wanted: EventList, came_last: int | None
     ) -> None:
         if wanted.limit is not None:
             raise InvalidRequest.at("/query/limit", "cannot be had as a stream, which has no end")
@@ -90,10 +86,10 @@ class SessionEvents:
             session_id,
             principal_of(req),
             req.exchange.request_id,
-            after=wanted.after if last_event_id is None else last_event_id,
+            after=wanted.after if came_last is None else came_last,
             idle_s=req.exchange.options.ping_interval_s,
         )
-        await respond_live(resp, req.exchange, batches, LiveEvents(req.path, req.exchange.request_id))
+        await follow(resp, req.exchange, batches, _live_events, req.path)
 
     async def on_get_verify(self, req: Request, resp: Response, session_id: str) -> None:
         """Compute the hash chain anew."""
@@ -103,34 +99,9 @@ class SessionEvents:
         )
 
 
-@frozen
-class LiveEvents:
-    """How the live tail is written."""
-
-    path: str
-    request_id: str
-
-    def write(self, events: Sequence[RecordedEvent]) -> bytes:
-        """Each event with its version for `Last-Event-ID`."""
-        return b"".join(map(_live_event, events))
-
-    def failure(self, error: GatewayError) -> bytes:
-        """`error`: why it ends; without an id, so that a client goes on from the last event."""
-        return b"event: error\ndata: " + _encoder.encode(problem_object(error, self.path, self.request_id)) + b"\n\n"
-
-
-def _live_event(recorded: RecordedEvent) -> bytes:
-    head = f"id: {recorded.version}\nevent: {_TYPES[type(recorded.event)]}\ndata: "
-    return head.encode() + _encoder.encode(event_object(recorded)) + b"\n\n"
-
-
-def _last_event_id(req: Request) -> int | None:
-    text = req.get_header("Last-Event-ID")
-    if text is None:
-        return None
-    if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise InvalidRequest.at("/headers/Last-Event-ID", "must be the id of an event, which is a version")
-    return int(text)
+def _live_events(events: Sequence[RecordedEvent]) -> bytes:
+    """Each event, numbered by its version."""
+    return b"".join(event_of(it.version, _TYPES[type(it.event)], event_object(it)) for it in events)
 
 
 def event_object(recorded: RecordedEvent) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from ....domain.audit import ReadKind
 from ....domain.session import Session
 from ..body import (
     Nothing,
-    expected_version,
     idempotency_key,
     principal_of,
     read_body,
@@ -21,6 +20,7 @@ from ..body import (
     read_time,
     refuse_idempotency_key,
 )
+from ..entity_tags import expected_version
 from ..paging import cursor_text, list_object, read_cursor
 from ..scope import Request
 from ..session_objects import erasure_object, session_object, state_token_object, summary_object, turn_objects
