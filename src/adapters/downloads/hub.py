@@ -99,11 +99,16 @@ class HubSource:
                 f"token that may read it in {self._token_setting}."
             ) from exc
         except (hub.HfHubHTTPError, hub.OfflineModeIsEnabled, OSError) as exc:
-            raise SourceUnreachable(detail="The hub could not be reached, or did not answer; try again later.") from exc
+            raise SourceUnreachable(
+                detail=f"The hub at {self._endpoint} could not be reached, or did not answer; try again later."
+            ) from exc
         except GatewayError:
             raise
         except Exception as exc:  # the library's own HTTP client changes from version to version, and its errors too
-            raise SourceUnreachable(detail="The hub could not be reached, or answered nonsense.") from exc
+            raise SourceUnreachable(
+                detail=f"The hub at {self._endpoint} could not be reached, or answered nonsense. Check the "
+                "network, or name a mirror in downloads.hub_endpoint."
+            ) from exc
         return info
 
     def _file(self, repository: str, commit: str, it: "RepoSibling") -> DownloadFile:

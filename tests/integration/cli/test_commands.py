@@ -101,6 +101,13 @@ def test_what_the_service_refuses_is_said_in_its_words(service):
     assert (refused.returncode, refused.stderr) == (1, "pluggably: There is no session 'ses_absent'.\n")
 
 
+@pytest.mark.parametrize("words", [("--workers", "0"), ("--port", "70000"), ("--port", "-1")], ids=" ".join)
+def test_a_number_that_the_settings_would_refuse_is_refused_as_an_option_too(tmp_path, words):
+    refused = pluggably("serve", *words, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert f'Invalid value "{words[1]}" for {words[0]}.' in refused.stderr
+
+
 def test_a_port_that_is_taken_is_refused(service, tmp_path):
     refused = pluggably("serve", "--port", str(service.port), cwd=tmp_path)
     assert refused.returncode == 1
