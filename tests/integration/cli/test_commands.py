@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import httpx
 import pytest
 
 from tests.integration.service import Service, free_port
@@ -26,9 +27,10 @@ def pluggably(*words, said="", cwd=None, **environ):
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory, demo_gguf):
-    # `chat` sets no limit, and the model may ramble: a short context ends every answer soon.
-    short = {"PLUGGABLY_RUNNERS__CONTEXT_LENGTH": "256"}
-    with Service(tmp_path_factory.mktemp("cli"), demo_gguf.parent, environ=short) as running:
+    with Service(tmp_path_factory.mktemp("cli"), demo_gguf.parent) as running:
+        # `chat` sets no limit, and the model may ramble: more turns have to fit into its context.
+        short = {"parameters": {"max_tokens": 40}}
+        httpx.patch(f"{running.url}/v1/models/smollm2-135m-instruct", json=short).raise_for_status()
         yield running
 
 
