@@ -200,9 +200,9 @@ class DownloadJob:
 
     @property
     def eta_s(self) -> float | None:
-        """How long the rest will take; None where nobody can tell."""
+        """How long the rest will take; None where nobody can tell, as at less than a byte a second."""
         rate = self.rate_bytes_per_s
-        return self.bytes_left / rate if rate and self.bytes_total else None
+        return self.bytes_left / rate if rate and rate >= 1 and self.bytes_total else None
 
 
 def percent(done: int, total: int, *, ended: bool = False) -> float:

@@ -78,9 +78,16 @@ def test_a_secret_of_ones_own_is_no_issuers(tmp_path):
         settings_of(tmp_path, LOGIN, methods=("oidc", "jwt"), secret_env="S", secret_issuer=LOGIN["issuer"])
 
 
-@pytest.mark.parametrize(("methods", "issuers"), [((), (LOGIN,)), (("oidc",), ()), (("api_key",), (LOGIN,))])
-def test_tokens_are_taken_exactly_of_the_issuers_that_there_are(tmp_path, methods, issuers):
-    with pytest.raises(SettingsError):
+@pytest.mark.parametrize(
+    ("methods", "issuers", "said"),
+    [
+        ((), (LOGIN,), "add it, or take the issuers away"),
+        (("oidc",), (), r"needs an \[\[issuers\]\] table"),
+        (("api_key",), (LOGIN,), "add it, or take the issuers away"),
+    ],
+)
+def test_tokens_are_taken_exactly_of_the_issuers_that_there_are(tmp_path, methods, issuers, said):
+    with pytest.raises(SettingsError, match=said):
         settings_of(tmp_path, *issuers, methods=methods)
 
 

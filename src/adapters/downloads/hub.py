@@ -97,9 +97,14 @@ class HubSource:
                 f"token that may read it in {_TOKEN_SETTING}."
             ) from exc
         except (hub.HfHubHTTPError, hub.OfflineModeIsEnabled, OSError) as exc:
-            raise SourceUnreachable(detail="The hub could not be reached, or did not answer; try again later.") from exc
+            raise SourceUnreachable(
+                detail=f"The hub at {self._endpoint} could not be reached, or did not answer; try again later."
+            ) from exc
         except Exception as exc:  # the library's own HTTP client changes from version to version, and its errors too
-            raise SourceUnreachable(detail="The hub could not be reached, or answered nonsense.") from exc
+            raise SourceUnreachable(
+                detail=f"The hub at {self._endpoint} could not be reached, or answered nonsense. Check the "
+                "network, or name a mirror in downloads.hub_endpoint."
+            ) from exc
         if info.gated and not self._token:
             raise self._forbidden(repository)
         return info

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from ... import __version__
 from ...domain.errors import GatewayError, InsufficientScope, InvalidCredentials
@@ -29,8 +30,11 @@ Config = Annotated[Path | None, Parameter(help="Settings file; pluggably.toml in
 Url = Annotated[str, Parameter(help="Where the service runs.")]
 UrlOr = Annotated[str | None, Parameter(help="Where the service runs; as the settings say.")]
 Host = Annotated[str | None, Parameter(help="Address to listen on.")]
-Port = Annotated[int | None, Parameter(help="TCP port; 0 takes a free one.")]
-Workers = Annotated[int | None, Parameter(help="How many processes serve; more than one need PostgreSQL.")]
+Port = Annotated[int | None, Parameter(help="TCP port; 0 takes a free one.", validator=Number(gte=0, lte=65_535))]
+Workers = Annotated[
+    int | None,
+    Parameter(help="How many processes serve; more than one need PostgreSQL.", validator=Number(gte=1, lte=256)),
+]
 ModelId = Annotated[str | None, Parameter(help="The model to talk to; the service's default.")]
 SessionId = Annotated[str | None, Parameter(help="Go on with this session, instead of a new one.")]
 Source = Annotated[str, Parameter(help="Where it is: hf:org/name@revision, https://…, s3://…, file:///…, package:….")]

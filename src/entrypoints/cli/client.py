@@ -166,7 +166,9 @@ class Client:
             return GatewayError(detail=f"{plain(self._url)} is no address of a service. Give one like --url {_EXAMPLE}")
         if isinstance(error, httpx.ReadError | httpx.RemoteProtocolError | httpx.WriteError):
             return _broken_off()
-        return GatewayError(detail=f"No service answers on {self._url}. Start one with: pluggably serve")
+        return GatewayError(
+            detail=f"No service answers on {self._url}; --url names another one. Start one with: pluggably serve"
+        )
 
     def __enter__(self) -> Self:
         return self

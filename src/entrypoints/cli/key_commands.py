@@ -60,7 +60,7 @@ def create(
     url: Where = None,
     config: Config = None,
 ) -> None:
-    """Make a key, and show its secret this once. The first one is made while no service runs."""
+    """Make a key, and show its secret this once. Make the first one before the service asks for keys."""
     from .client import Client, client_key
     from .keys import create_key, end_in, make_key
 

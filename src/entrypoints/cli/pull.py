@@ -7,20 +7,14 @@ import asyncio
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import aclosing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from attrs import define, field
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.filesize import decimal
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 
 from ...application.downloads import DownloadRequest
 from ...domain.access import LOCAL_OPERATOR
@@ -37,7 +31,10 @@ _IDLE_S = 15.0
 
 @define
 class _Shown:
-    """How far a download is, on a terminal as a bar, elsewhere as a line for each of its states."""
+    """How far a download is, on a terminal as a bar, elsewhere as a line for each of its states.
+
+    Speed and time are the download's own, not what Rich makes of the bar: it knows of none while nothing comes.
+    """
 
     out: Console
     bars: Progress
@@ -45,16 +42,19 @@ class _Shown:
     bar: TaskID | None = field(default=None)
     said: str = field(default="")
 
-    def show(self, status: str, done: int, total: int | None) -> None:
-        """Show it."""
+    def show(self, status: str, done: int, total: int | None, rate: float | None, eta_s: float | None) -> None:
+        """Show it: bytes, bytes per second, and seconds that it still takes."""
         word = "downloading" if status == DownloadStatus.RUNNING else status
         if word != self.said:
             self.said = word
             if not self.out.is_terminal:
                 self.out.print(f"{word} {shown(self.source)}")
         if self.bar is None:
-            self.bar = self.bars.add_task(word, total=total)
-        self.bars.update(self.bar, description=word, completed=done, total=total or None)
+            self.bar = self.bars.add_task(word, total=total, pace="")
+        pace = "" if rate is None else f"{decimal(round(rate))}/s"
+        if eta_s is not None:
+            pace += f" {timedelta(seconds=round(eta_s))}"
+        self.bars.update(self.bar, description=word, completed=done, total=total or None, pace=pace)
 
 
 async def pull(settings: Settings, request: DownloadRequest, into: Path | None) -> None:
@@ -74,7 +74,7 @@ async def pull(settings: Settings, request: DownloadRequest, into: Path | None) 
                     async for change in changes:
                         if change is not None:
                             job = change
-                            view.show(job.status, job.bytes_done, job.bytes_total)
+                            view.show(job.status, job.bytes_done, job.bytes_total, job.rate_bytes_per_s, job.eta_s)
     except asyncio.CancelledError:
         _say_how_to_resume(out, request.source)
         raise
@@ -95,7 +95,7 @@ def pull_by_service(client: Client, request: DownloadRequest) -> None:
     try:
         with _showing(out, request.source) as view:
             for _, now in client.changes(f"{path}/events"):
-                view.show(now["status"], now["bytes_done"], now["bytes_total"])
+                view.show(*(now[it] for it in ("status", "bytes_done", "bytes_total", "rate_bytes_per_s", "eta_s")))
                 job = now
     except KeyboardInterrupt:
         client.post(f"{path}/pause")
@@ -106,8 +106,9 @@ def pull_by_service(client: Client, request: DownloadRequest) -> None:
 
 @contextmanager
 def _showing(out: Console, source: str) -> Iterator[_Shown]:
-    columns = (TextColumn("{task.description:<12}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=out, disable=not out.is_terminal) as bars:
+    pace = TextColumn("{task.fields[pace]}", style="progress.data.speed")
+    columns = (TextColumn("{task.description:<12}"), BarColumn(), DownloadColumn(), pace)
+    with Progress(*columns, console=out, disable=not out.is_terminal) as bars:
         yield _Shown(out, bars, source)
 
 

@@ -32,9 +32,18 @@ def _check_access(settings: Settings) -> None:
     methods, names = settings.access.methods, [issuer.name for issuer in settings.issuers]
     _check_variables(settings.access, "access", "secret_env")
     if "jwt" in methods and settings.access.secret_env is None:
-        raise SettingsError(detail="access.methods has 'jwt', which needs access.secret_env.")
-    if ("oidc" in methods) != bool(names):
-        raise SettingsError(detail="access.methods has 'oidc' exactly if there are [[issuers]] whose tokens are taken.")
+        raise SettingsError(
+            detail="access.methods has 'jwt', which needs access.secret_env: the name of the environment variable that "
+            "holds the secret of its tokens."
+        )
+    if "oidc" in methods and not names:
+        raise SettingsError(
+            detail="access.methods has 'oidc', which needs an [[issuers]] table for each issuer whose tokens are taken."
+        )
+    if names and "oidc" not in methods:
+        raise SettingsError(
+            detail="There are [[issuers]], but access.methods has no 'oidc': add it, or take the issuers away."
+        )
     if len(set(names)) < len(names) or not all(re.fullmatch(r"(?!jwt$)[\w.-]+", it) for it in names):
         raise SettingsError(
             detail="Issuers need names of their own, of letters, digits, '_', '.' and '-'; none is 'jwt'."

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import httpx
 import pytest
 
 from tests.integration.service import Service, free_port
@@ -26,9 +27,10 @@ def pluggably(*words, said="", cwd=None, **environ):
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory, demo_gguf):
-    # `chat` sets no limit, and the model may ramble: a short context ends every answer soon.
-    short = {"PLUGGABLY_RUNNERS__CONTEXT_LENGTH": "256"}
-    with Service(tmp_path_factory.mktemp("cli"), demo_gguf.parent, environ=short) as running:
+    with Service(tmp_path_factory.mktemp("cli"), demo_gguf.parent) as running:
+        # `chat` sets no limit, and the model may ramble: more turns have to fit into its context.
+        short = {"parameters": {"max_tokens": 40}}
+        httpx.patch(f"{running.url}/v1/models/smollm2-135m-instruct", json=short).raise_for_status()
         yield running
 
 
@@ -99,6 +101,13 @@ def test_without_a_service_a_client_says_how_to_start_one(words):
 def test_what_the_service_refuses_is_said_in_its_words(service):
     refused = pluggably("sessions", "show", "ses_absent", "--url", service.url)
     assert (refused.returncode, refused.stderr) == (1, "pluggably: There is no session 'ses_absent'.\n")
+
+
+@pytest.mark.parametrize("words", [("--workers", "0"), ("--port", "70000"), ("--port", "-1")], ids=" ".join)
+def test_a_number_that_the_settings_would_refuse_is_refused_as_an_option_too(tmp_path, words):
+    refused = pluggably("serve", *words, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert f'Invalid value "{words[1]}" for {words[0]}.' in refused.stderr
 
 
 def test_a_port_that_is_taken_is_refused(service, tmp_path):

@@ -151,7 +151,9 @@ async def test_a_service_that_asks_for_keys_is_shown_the_one_in_the_environment(
     assert fetched(folder) == CONTENT
 
 
-@pytest.mark.parametrize("came", [[], [event("progress", status="running", bytes_done=1, bytes_total=2)]])
+@pytest.mark.parametrize(
+    "came", [[], [event("progress", status="running", bytes_done=1, bytes_total=2, rate_bytes_per_s=None, eta_s=None)]]
+)
 def test_a_service_that_ends_before_the_download_has_broken_off(folder, came):
     with scripted(lambda _: came) as (_, url):
         seen = pluggably("pull", "https://example.com/model.gguf", "--url", url, cwd=folder)

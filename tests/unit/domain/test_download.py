@@ -88,6 +88,14 @@ def test_a_steady_download_knows_when_it_will_be_here():
     assert (job.rate_bytes_per_s, job.eta_s) == (100, 7)
 
 
+def test_a_download_that_hangs_does_not_say_when_it_will_be_here():
+    job = rules.start(with_bytes(a_download(), 100), at=NOON)
+    for second in range(1, 200):
+        job = rules.progress(job, with_bytes(job, 200).files, at=NOON + timedelta(seconds=second))
+    assert job.rate_bytes_per_s < 1
+    assert job.eta_s is None
+
+
 def test_what_was_fetched_before_does_not_count_for_the_rate():
     job = rules.start(with_bytes(a_download(), 900), at=NOON)
     job = rules.progress(job, with_bytes(job, 950).files, at=NOON + timedelta(seconds=1))
