@@ -3,18 +3,18 @@
 import itertools
 import os
 import shutil
-import socket
 import subprocess
 import sysconfig
 import tempfile
 import time
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import urllib3
 from minio import Minio
 
 from pluggably.adapters.artifacts.s3 import Bucket
+from tests.ports import GRPC_ABOVE, free_port
 
 START_LIMIT_S = 30
 _PARTS = ("master", "volume", "filer", "s3", "admin")
@@ -22,7 +22,6 @@ _QUIETLY = (
     *("-master.telemetry=false", "-webdav=false", "-admin.ui=false"),
     *("-s3.port.iceberg=0", "-s3.port.lance=0"),
 )
-_GRPC = 10_000  # above each port there is another one
 _BUCKETS = (f"bucket{number}" for number in itertools.count())
 
 
@@ -33,7 +32,7 @@ class S3Server:
 
     def __enter__(self) -> "S3Server":
         self.folder = Path(tempfile.mkdtemp(prefix="s3"))
-        self.ports = dict(zip(_PARTS, _free_ports(len(_PARTS)), strict=True))
+        self.ports = {part: free_port(above=True) for part in _PARTS}  # above, it takes another one for gRPC
         self.endpoint = f"http://127.0.0.1:{self.ports['s3']}"
         self.start()
         return self
@@ -64,7 +63,7 @@ class S3Server:
         for port in self.ports.values():
             for name in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
                 name.unlink(missing_ok=True)
-            for name in Path("/tmp").glob(f"seaweedfs-*-{port + _GRPC}.sock"):
+            for name in Path("/tmp").glob(f"seaweedfs-*-{port + GRPC_ABOVE}.sock"):
                 name.unlink(missing_ok=True)
 
     def bucket(self, **facts: str) -> Bucket:
@@ -103,17 +102,3 @@ class S3Server:
                 return
             time.sleep(0.05)
         raise AssertionError(f"the S3 server did not start:\n{(self.folder / 'log').read_text()}")
-
-
-def _free_ports(number: int) -> list[int]:
-    """Ports that are free, with those that belong to them."""
-    found: list[int] = []
-    with ExitStack() as held:
-        while len(found) < number:
-            probe, above = (held.enter_context(socket.socket()) for _ in range(2))
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-            with suppress(OSError, OverflowError):  # that one is taken, or there is none
-                above.bind(("127.0.0.1", port + _GRPC))
-                found.append(port)
-    return found

@@ -10,6 +10,7 @@ from ..domain.access import Principal
 from ..domain.idempotency import IdempotencyKey
 from ..domain.job import GenerationJob
 from .command import GenerateCommand
+from .transcript import Numbered
 
 
 @frozen(kw_only=True)
@@ -77,6 +78,23 @@ class JobStore(Protocol):
             Whether it still was its worker's, and had not ended.
         """
         ...
+
+    async def tell(self, pieces: Sequence[Numbered]) -> None:
+        """Keep more of what a running job gives, for those who follow it in other processes.
+
+        They are in order, and more than none, of one job. Progress that was told last gives way to them.
+        """
+
+    async def told(self, job_id: str, after: int) -> Sequence[Numbered]:
+        """What was told of a job after that number, in order; perhaps not all of it at once."""
+        ...
+
+    async def latest(self, job_id: str) -> Numbered | None:
+        """What was told of a job last."""
+        ...
+
+    async def forget_told(self, before: datetime) -> None:
+        """Delete what was told of the jobs that ended before then; the jobs stay."""
 
     async def cancel(self, job_id: str) -> None:
         """Ask whoever works on it to stop; see `renew`."""

@@ -40,7 +40,8 @@ class JobWorker:
     """The jobs that this process works on, at most `parallel` of each model.
 
     The model's own queue says when each of them begins, so that jobs and other requests take their turns there. `name`
-    is unlike that of any other process. `unexpected` is told of errors that nobody thought of.
+    is unlike that of any other process, and `shared` says whether there may be others on the same store, so that jobs
+    can be followed there. `unexpected` is told of errors that nobody thought of.
     """
 
     store: JobStore
@@ -48,6 +49,7 @@ class JobWorker:
     clock: Clock
     name: str
     parallel: int = 4
+    shared: bool = False
     unexpected: Callable[[str, Exception], None]
     news: asyncio.Event = field(init=False, factory=asyncio.Event)
     _tasks: dict[str, asyncio.Task[None]] = field(init=False, factory=dict)
@@ -56,6 +58,7 @@ class JobWorker:
     _cancelled: set[str] = field(init=False, factory=set)
     _changes: Changes = field(init=False, factory=Changes)
     _draining: bool = field(init=False, default=False)
+    _sharing: asyncio.Lock = field(init=False, factory=asyncio.Lock)
 
     def transcript(self, job_id: str) -> Transcript | None:
         """What a job gives, while it is worked on here."""
@@ -85,11 +88,17 @@ class JobWorker:
 
     async def renew(self) -> None:
         """Go on with what is worked on here; stop what shall be cancelled, or was taken for dead."""
-        here = set(self._tasks)
+        if not (here := set(self._tasks)):
+            return
         held = await self.store.renew(self.name, self.clock() + LEASE)
         for job_id in here:
             if held.get(job_id, True):
                 self._stop(job_id)
+
+    async def share(self) -> None:
+        """Tell other processes what the jobs have given since the last time."""
+        for transcript in list(self._transcripts.values()):
+            await self._share(transcript)
 
     async def bury(self) -> None:
         """End the jobs whose process is gone: with their result if a session has it, else as interrupted."""
@@ -147,7 +156,10 @@ class JobWorker:
     async def _work(self, job: GenerationJob, asked: Asked, transcript: Transcript) -> None:
         try:
             if ended := await self._ended(job, asked, transcript):
-                await self.store.end(ended)
+                try:
+                    await self._share(transcript)
+                finally:
+                    await self.store.end(ended)
         except GatewayError as error:  # of the store: the job is interrupted once its claim is over
             self.unexpected(job.id, error)
 
@@ -205,6 +217,14 @@ class JobWorker:
                     return output
                 work.transcript.add(output)
         raise StreamInterrupted
+
+    async def _share(self, transcript: Transcript) -> None:
+        if not self.shared:
+            return
+        async with self._sharing:
+            if pieces := transcript.since(transcript.shared):
+                await self.store.tell(pieces)
+                transcript.shared = pieces[-1].sequence
 
     async def _kept(self, job: GenerationJob, sequence: int) -> GenerationJob | None:
         """The job with its result, if its session has it."""

@@ -18,8 +18,8 @@ from .ports import Clock, IdFactory
 from .recall import used
 from .transcript import FIRST, Numbered
 
-POLL_S = 1.0
-"""How often is looked whether a job has changed that another process works on."""
+POLL_S = 0.5
+"""How often is looked what has become of a job that another process works on."""
 
 
 @frozen(kw_only=True)
@@ -110,7 +110,8 @@ class Jobs:
     ) -> AsyncGenerator[tuple[JobNews, ...], None]:
         """What the job gives after the news with that number, as it comes; nothing after `idle_s` without any.
 
-        It begins with nothing, at once. Whoever comes late is told what is still known, and always the end.
+        It begins with nothing, at once. Whoever comes late is told what is still known, and always the end. What
+        another process works on comes a little later, by way of the store.
 
         Raises:
             NotFound: as `get`.
@@ -122,14 +123,17 @@ class Jobs:
             if job.started_at and after < FIRST:
                 after, told = FIRST, monotonic()
                 yield (job,)
-            if job.has_ended:
-                yield (await self._view(job, principal),)
-                return
             if job.started_at and (transcript := self.worker.transcript(job_id)):
                 async with aclosing(transcript.after(after, idle_s)) as batches:
                     async for batch in batches:
                         after, told = batch[-1].sequence if batch else after, monotonic()
                         yield batch
+            elif job.started_at and (pieces := await self.store.told(job_id, after)):
+                after, told = pieces[-1].sequence, monotonic()
+                yield tuple(pieces)
+            elif job.has_ended:
+                yield (await self._view(job, principal),)
+                return
             else:
                 await self.worker.changed(job_id, min(idle_s, POLL_S))
                 if monotonic() - told >= idle_s:
@@ -161,5 +165,10 @@ class Jobs:
             kept = await self.generate.media.kept(job.result.result, principal)
             files = await self.generate.media.delivered(kept, job.delivery)
             return JobView(job=job, result=evolve(job.result, files=files))
-        transcript = self.worker.transcript(job.id)
-        return JobView(job=job, progress=transcript.progress if transcript else None)
+        return JobView(job=job, progress=await self._progress(job))
+
+    async def _progress(self, job: GenerationJob) -> Progress | None:
+        if transcript := self.worker.transcript(job.id):
+            return transcript.progress
+        latest = None if job.has_ended else await self.store.latest(job.id)
+        return latest.piece if latest and isinstance(latest.piece, Progress) else None

@@ -31,6 +31,8 @@ class Transcript:
 
     job_id: str
     sequence: int = field(init=False, default=FIRST)
+    shared: int = field(init=False, default=FIRST)
+    """The number up to which other processes can know it."""
     closed: bool = field(init=False, default=False)
     _pieces: list[Numbered] = field(init=False, factory=list)
     _news: asyncio.Event = field(init=False, factory=asyncio.Event)
@@ -49,6 +51,10 @@ class Transcript:
         self._pieces.append(Numbered(self.sequence, self.job_id, piece))
         self._wake()
 
+    def since(self, sequence: int) -> tuple[Numbered, ...]:
+        """The pieces after that number which are there."""
+        return tuple(self._pieces[bisect_right(self._pieces, sequence, key=lambda it: it.sequence) :])
+
     def close(self) -> None:
         """Nothing more comes."""
         self.closed = True
@@ -58,8 +64,7 @@ class Transcript:
         """The pieces after that number as they come, those together that are there; none after `idle_s` without any."""
         while True:
             news = self._news
-            ready = tuple(self._pieces[bisect_right(self._pieces, sequence, key=lambda it: it.sequence) :])
-            if ready:
+            if ready := self.since(sequence):
                 sequence = ready[-1].sequence
                 yield ready
             elif self.closed:

@@ -8,6 +8,7 @@ from attrs import evolve
 
 from pluggably.application.command import GenerateCommand
 from pluggably.application.job_ports import Asked, JobStore
+from pluggably.application.transcript import Numbered
 from pluggably.domain.access import Limits, Principal, Scope
 from pluggably.domain.attempt import Attempt
 from pluggably.domain.errors import IdempotencyInProgress, Overloaded
@@ -16,10 +17,13 @@ from pluggably.domain.generation import (
     Completed,
     FinishReason,
     Generation,
+    Progress,
     Role,
     SessionRef,
+    TextDelta,
     TextPart,
     Timing,
+    ToolCallDelta,
     Usage,
     text_message,
 )
@@ -68,6 +72,10 @@ def a_result() -> Generation:
         state_token="st_secret",
         metadata={"who": "me"},
     )
+
+
+def pieces(*given, first=2) -> list[Numbered]:
+    return [Numbered(first + number, "gen_1", piece) for number, piece in enumerate(given)]
 
 
 class JobStoreContract:
@@ -232,3 +240,52 @@ class JobStoreContract:
             await jobs.end((await self.claim(jobs)).cancelled(at))
         assert await jobs.forget_ended(SOON) == 1
         assert [bool(await jobs.get(f"gen_{number}")) for number in (1, 2, 3)] == [False, True, True]
+
+    async def running(self, jobs: JobStore, **facts) -> GenerationJob:
+        await jobs.add(a_job(**facts), asked(session_id=facts.get("session_id")), 9)
+        job = (await self.claim(jobs)).begun(NOON)
+        assert await jobs.begin(job)
+        return job
+
+    async def test_what_a_running_job_gives_can_be_read_from_any_number_on(self, jobs):
+        await self.running(jobs)
+        first = pieces(TextDelta("Grüße"), ToolCallDelta(index=0, id="call_1", name="look", arguments="{"))
+        second = pieces(TextDelta(" an alle"), first=4)
+        await jobs.tell(first)
+        await jobs.tell(second)
+        assert [*await jobs.told("gen_1", 0)] == first + second
+        assert [*await jobs.told("gen_1", 2)] == [first[1], *second]
+        assert [*await jobs.told("gen_1", 4)] == []
+        assert await jobs.latest("gen_1") == second[0]
+        assert await jobs.latest("gen_2") is None
+
+    async def test_progress_gives_way_to_what_comes_after_it(self, jobs):
+        await self.running(jobs)
+        told = pieces(TextDelta("a"), Progress(1, 9), Progress(2, 9, eta_s=1.5, preview=b"\x89PNG"), TextDelta("b"))
+        await jobs.tell(told[:2])
+        assert [*await jobs.told("gen_1", 0)] == told[:2]
+        await jobs.tell(told[2:3])
+        assert [*await jobs.told("gen_1", 0)] == [told[0], told[2]]
+        await jobs.tell(told[3:])
+        assert [*await jobs.told("gen_1", 0)] == [told[0], told[3]]
+
+    async def test_what_was_told_outlives_its_job_until_it_is_forgotten(self, jobs):
+        job = await self.running(jobs)
+        told = pieces(TextDelta("a"))
+        await jobs.tell(told)
+        await jobs.end(job.completed(a_result(), SOON, 3))
+        await jobs.forget_told(SOON)
+        assert [*await jobs.told("gen_1", 0)] == told
+        await jobs.forget_told(LATER)
+        assert [*await jobs.told("gen_1", 0)] == []
+        assert await jobs.get("gen_1")
+
+    async def test_nothing_more_is_told_of_a_job_that_has_ended_or_is_forgotten(self, jobs):
+        job = await self.running(jobs, session_id="ses_1")
+        await jobs.tell(pieces(TextDelta("a")))
+        await jobs.end(job.cancelled(NOON, 3))
+        await jobs.tell(pieces(TextDelta("b"), first=3))
+        assert [*await jobs.told("gen_1", 0)] == pieces(TextDelta("a"))
+        await jobs.forget_session("ses_1")
+        await jobs.tell(pieces(TextDelta("c"), first=4))
+        assert [*await jobs.told("gen_1", 0)] == []

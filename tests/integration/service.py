@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -10,6 +9,8 @@ from pathlib import Path
 
 import httpx
 import psutil
+
+from tests.ports import free_port
 
 SERVE = (sys.executable, "-m", "pluggably.entrypoints.cli", "serve")
 START_LIMIT_S = 30
@@ -19,13 +20,6 @@ def a_long_answer(model: str, **facts) -> dict:
     """The body of a streamed request that takes seconds: left alone, the demo model says a dozen tokens and ends."""
     text = {"type": "json_schema", "json_schema": {"name": "text", "schema": {"type": "string", "minLength": 2000}}}
     return {"model": model, "input": "Say a lot.", "stream": True, "parameters": {"response_format": text}} | facts
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Service:

@@ -94,6 +94,34 @@ def services(tmp_path, demo_gguf, database):
         yield one, two
 
 
+def followed(http: httpx.Client, job_id: str, after: int = 0) -> list[tuple[int, str, dict]]:
+    """The numbers, names and data of the events of a job, to its end."""
+    with http.stream("GET", f"/generations/{job_id}/events", headers={"Last-Event-ID": str(after)}) as response:
+        blocks = "\n".join(response.iter_lines()).split("\n\n")
+    fields = [dict(line.split(": ", 1) for line in it.splitlines()) for it in blocks if "event: " in it]
+    return [(int(it["id"]), it["event"], json.loads(it["data"])) for it in fields]
+
+
+def test_a_job_is_followed_at_a_service_that_does_not_work_on_it(services):
+    with (
+        httpx.Client(base_url=f"{services[0].url}/v1", timeout=LIMIT_S) as one,
+        httpx.Client(base_url=f"{services[1].url}/v1", timeout=LIMIT_S) as two,
+    ):
+        services[1].stop()
+        body = {**LONG, "stream": True, "parameters": {"max_tokens": 40}}
+        with one.stream("POST", "/generations/text", json=body) as begun:
+            started = next(line for line in begun.iter_lines() if line.startswith("data: "))
+        worked_on_here = json.loads(started.removeprefix("data: "))["generation_id"]
+        services[1].start()
+        events = followed(two, worked_on_here)
+        numbers, names = [it[0] for it in events], [it[1] for it in events]
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert (names[0], set(names[1:-1]), names[-1]) == ("started", {"delta"}, "completed")
+        told = "".join(data["text"] for _, name, data in events if name == "delta")
+        assert told == events[-1][2]["output"][0]["text"] != ""
+        assert followed(two, worked_on_here, after=3) == events[3:]
+
+
 def test_services_on_one_database_share_the_work_and_take_it_over(services):
     with (
         httpx.Client(base_url=f"{services[0].url}/v1", timeout=LIMIT_S) as one,

@@ -1,6 +1,7 @@
 """Jobs as JSON: what was asked, and what there is to tell of them. Stored by this version, read by all later ones."""
 
-from collections.abc import Mapping
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,12 +12,16 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.strategies import configure_tagged_union
 
 from ...application.job_ports import Asked
+from ...application.transcript import Numbered, Piece
 from ...domain.generation import (
     ArtifactPart,
     Generation,
     ImagePart,
     Part,
+    Progress,
+    TextDelta,
     TextPart,
+    ToolCallDelta,
     ToolCallPart,
     ToolResultPart,
 )
@@ -31,6 +36,7 @@ _PART_TAGS: dict[type[Part], str] = {
     ToolResultPart: "tool_result",
     ArtifactPart: "artifact",
 }
+_PIECE_TAGS: dict[type[Piece], str] = {TextDelta: "text", ToolCallDelta: "tool_call", Progress: "progress"}
 _PARAMETERS: dict[str, type[Parameters]] = {
     Modality.TEXT.value: TextParameters,
     Modality.IMAGE.value: ImageParameters,
@@ -66,6 +72,16 @@ def decode_told(text: bytes) -> Told:
     return _CONVERTER.structure(msgspec.json.decode(text), Told)
 
 
+def encode_pieces(pieces: Sequence[Numbered]) -> bytes:
+    """Some of what a job gives."""
+    return msgspec.json.encode(_CONVERTER.unstructure(pieces, Sequence[Numbered]))
+
+
+def decode_pieces(text: bytes) -> list[Numbered]:
+    """Some of what a job gives."""
+    return _CONVERTER.structure(msgspec.json.decode(text), list[Numbered])
+
+
 def _converter() -> Converter:
     converter = Converter()
     converter.register_unstructure_hook(datetime, datetime.isoformat)
@@ -77,6 +93,8 @@ def _converter() -> Converter:
     converter.register_structure_hook(
         Model, lambda value, _: remembered(value[0], value[1], Modality(value[2]), value[3])
     )
+    converter.register_structure_hook(bytes, lambda text, _: b64decode(text))
+    configure_tagged_union(Piece, converter, tag_generator=_PIECE_TAGS.__getitem__, tag_name="type")
     configure_tagged_union(Part, converter, tag_generator=_PART_TAGS.__getitem__, tag_name="type")
     converter.register_unstructure_hook(
         Generation, make_dict_unstructure_fn(Generation, converter, files=override(omit=True))

@@ -8,13 +8,15 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ...application.job_ports import Asked
+from ...application.transcript import Numbered
 from ...domain.errors import GatewayError, IdempotencyInProgress, Overloaded
+from ...domain.generation import Progress
 from ...domain.idempotency import IdempotencyKey
 from ...domain.job import GenerationJob, JobStatus
 from ...domain.model import Modality
 from ..database.sql import Database, Row, microseconds, time_of
 from ..sealing import seal, unseal
-from .codec import Told, decode_asked, decode_told, encode
+from .codec import Told, decode_asked, decode_pieces, decode_told, encode, encode_pieces
 
 RETRY_AFTER_S = 5.0
 
@@ -48,6 +50,20 @@ UPDATE jobs SET status = 'running', started_at = ? WHERE id = ? AND worker = ? A
 _END = f"""
 UPDATE jobs SET status = ?, started_at = ?, ended_at = ?, sequence = ?, told = ?, asked = NULL
 WHERE id = ? AND worker = ? AND {_AT_WORK} RETURNING id"""  # noqa: S608
+_TELL = f"""
+INSERT INTO job_pieces (job_id, last, passing, pieces)
+SELECT id, ?, ?, ? FROM jobs WHERE id = ? AND {_AT_WORK} ON CONFLICT DO NOTHING"""  # noqa: S608
+_GIVE_WAY = "DELETE FROM job_pieces WHERE job_id = ? AND passing = 1"
+_TOLD = "SELECT last, pieces FROM job_pieces WHERE job_id = ? AND last > ? ORDER BY last LIMIT 100"
+_LATEST = "SELECT last, pieces FROM job_pieces WHERE job_id = ? ORDER BY last DESC LIMIT 1"
+_FORGET_TOLD = """
+DELETE FROM job_pieces WHERE NOT EXISTS (
+    SELECT 1 FROM jobs WHERE id = job_id AND (ended_at IS NULL OR ended_at >= ?)
+)"""
+_FORGET_SESSION = (
+    "DELETE FROM job_pieces WHERE job_id IN (SELECT id FROM jobs WHERE session_id = ?)",
+    "DELETE FROM jobs WHERE session_id = ? RETURNING id",
+)
 _CANCEL = f"UPDATE jobs SET cancelling = 1 WHERE id = ? AND {_AT_WORK}"  # noqa: S608
 _DISOWN = f"UPDATE jobs SET claimed_until = 0 WHERE {_AT_WORK}"  # noqa: S608
 _ABANDONED = "WHERE status = 'running' AND claimed_until <= ? ORDER BY id"
@@ -117,6 +133,31 @@ class SqlJobStore:
         values = (job.status.value, _optional(job.started_at), _optional(job.ended_at), job.sequence, self._told(job))
         return bool(await self._database.run((_END, (*values, job.id, job.worker))))
 
+    async def tell(self, pieces: Sequence[Numbered]) -> None:
+        """Keep more of what a running job gives."""
+        *others, last = pieces
+        job_id, passing = last.job_id, isinstance(last.piece, Progress)
+        rows = [([*others], False), ([last], True)] if passing and others else [([*others, last], passing)]
+        sealed = [
+            (it[-1].sequence, int(gives_way), self._seal(job_id, _piece(it[-1].sequence), encode_pieces(it)), job_id)
+            for it, gives_way in rows
+        ]
+        await self._database.run((_GIVE_WAY, (job_id,)), *((_TELL, values) for values in sealed))
+
+    async def told(self, job_id: str, after: int) -> Sequence[Numbered]:
+        """What was told of a job."""
+        rows = await self._database.run((_TOLD, (job_id, after)))
+        return [it for row in rows for it in self._pieces(job_id, *row) if it.sequence > after]
+
+    async def latest(self, job_id: str) -> Numbered | None:
+        """What was told of a job last."""
+        rows = await self._database.run((_LATEST, (job_id,)))
+        return self._pieces(job_id, *rows[0])[-1] if rows else None
+
+    async def forget_told(self, before: datetime) -> None:
+        """Delete what was told."""
+        await self._database.run((_FORGET_TOLD, (microseconds(before),)))
+
     async def cancel(self, job_id: str) -> None:
         """Ask to stop it."""
         await self._database.run((_CANCEL, (job_id,)))
@@ -132,10 +173,11 @@ class SqlJobStore:
 
     async def forget_session(self, session_id: str) -> int:
         """Delete the jobs of a session."""
-        return len(await self._database.run(("DELETE FROM jobs WHERE session_id = ? RETURNING id", (session_id,))))
+        return len(await self._database.run(*((statement, (session_id,)) for statement in _FORGET_SESSION)))
 
     async def forget_ended(self, before: datetime) -> int:
         """Delete old jobs."""
+        await self.forget_told(before)
         values = (microseconds(before),)
         return len(await self._database.run(("DELETE FROM jobs WHERE ended_at < ? RETURNING id", values)))
 
@@ -146,6 +188,9 @@ class SqlJobStore:
         known = {"status": JobStatus(it["status"]), "modality": Modality(it["modality"])}
         facts = {**it, **times, **known, "created_at": time_of(it["created_at"])}
         return GenerationJob(**facts, metadata=told.metadata, failure=told.failure, result=told.result)
+
+    def _pieces(self, job_id: str, last: int, sealed: bytes) -> list[Numbered]:
+        return decode_pieces(self._unseal(job_id, _piece(last), sealed))
 
     def _told(self, job: GenerationJob) -> bytes:
         told = Told(metadata=job.metadata, failure=job.failure, result=job.result)
@@ -161,6 +206,10 @@ class SqlJobStore:
             raise GatewayError(
                 detail=f"Background generation {job_id} cannot be read: this is not its key, or it was altered."
             ) from exc
+
+
+def _piece(last: int) -> str:
+    return f"pieces {last}"
 
 
 def _optional(time: datetime | None) -> int | None:

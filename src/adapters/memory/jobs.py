@@ -7,7 +7,9 @@ from typing import Any
 from attrs import evolve, frozen
 
 from ...application.job_ports import Asked
+from ...application.transcript import Numbered
 from ...domain.errors import IdempotencyInProgress, Overloaded
+from ...domain.generation import Progress
 from ...domain.idempotency import IdempotencyKey
 from ...domain.job import GenerationJob, JobStatus
 
@@ -21,6 +23,7 @@ class _Kept:
     asked: Asked | None
     claimed_until: datetime = _LONG_AGO
     cancelling: bool = False
+    told: tuple[Numbered, ...] = ()
 
 
 class MemoryJobStore:
@@ -82,6 +85,27 @@ class MemoryJobStore:
     async def end(self, job: GenerationJob) -> bool:
         """Store how it ended."""
         return self._change(job.id, job.worker, lambda it: not it.job.has_ended, job=lambda _: job, asked=None)
+
+    async def tell(self, pieces: Sequence[Numbered]) -> None:
+        """Keep more of what a running job gives."""
+        it = self._jobs.get(pieces[0].job_id)
+        if it and not it.job.has_ended:
+            before = it.told[:-1] if it.told and isinstance(it.told[-1].piece, Progress) else it.told
+            self._jobs[it.job.id] = evolve(it, told=(*before, *pieces))
+
+    async def told(self, job_id: str, after: int) -> Sequence[Numbered]:
+        """What was told of a job."""
+        return [it for it in self._jobs[job_id].told if it.sequence > after] if job_id in self._jobs else []
+
+    async def latest(self, job_id: str) -> Numbered | None:
+        """What was told of a job last."""
+        told = await self.told(job_id, 0)
+        return told[-1] if told else None
+
+    async def forget_told(self, before: datetime) -> None:
+        """Delete what was told."""
+        gone = [it for it in self._jobs.values() if it.job.ended_at is not None and it.job.ended_at < before]
+        self._jobs |= {it.job.id: evolve(it, told=()) for it in gone}
 
     async def cancel(self, job_id: str) -> None:
         """Ask to stop it."""

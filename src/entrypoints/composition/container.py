@@ -272,6 +272,7 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         name=providers.Callable(job_parts.worker_name, new_id),
         parallel=settings.provided.jobs.parallel,
+        shared=providers.Callable(job_parts.is_shared, settings),
         unexpected=providers.Object(job_parts.unexpected),
     )
     jobs = providers.Singleton(

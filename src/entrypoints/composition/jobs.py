@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 LOOK_S = 1.0
 """How often is looked for jobs that other processes have queued, and for those that waited long enough."""
 
+SHARE_S = 0.25
+"""How often other processes are told what jobs give."""
+
+TOLD_FOR = timedelta(minutes=1)
+"""How long after a job's end those who follow it elsewhere may still read what it gave."""
+
 CLEANUP_S = 3_600.0
 
 _log = structlog.get_logger()
@@ -36,7 +42,12 @@ def store(settings: Settings, database: "Database") -> JobStore:
         key = job_key_of(secret(variable, "The session store takes its master key"))
     else:
         key = job_key_in(settings.data_path / "jobs.key")
-    return SqlJobStore(database, key, alone=settings.sessions.store != "postgres")
+    return SqlJobStore(database, key, alone=not is_shared(settings))
+
+
+def is_shared(settings: Settings) -> bool:
+    """Whether other processes may work on the same jobs."""
+    return settings.sessions.store == "postgres"
 
 
 def worker_name(new_id: IdFactory) -> str:
@@ -65,10 +76,15 @@ async def being_worked_on(
         if forgotten := await store.forget_ended(clock() - timedelta(days=keep_days)):
             _log.info("jobs.forgotten", jobs=forgotten)
 
+    async def forget_told() -> None:
+        await store.forget_told(clock() - TOLD_FOR)
+
     await store.disown()
     await worker.bury()
     async with (
-        repeated(worker.renew, LEASE.total_seconds() / 4, failed="jobs.renewal_failed"),
+        repeated(worker.share, SHARE_S, failed="jobs.sharing_failed"),
+        repeated(forget_told, TOLD_FOR.total_seconds(), failed="jobs.cleanup_failed"),
+        repeated(worker.renew, LEASE.total_seconds() / 10, failed="jobs.renewal_failed"),
         repeated(worker.bury, LEASE.total_seconds() / 2, failed="jobs.sweep_failed"),
         repeated(forget, CLEANUP_S, failed="jobs.cleanup_failed"),
     ):

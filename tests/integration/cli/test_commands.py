@@ -8,7 +8,8 @@ import sys
 import httpx
 import pytest
 
-from tests.integration.service import Service, free_port
+from tests.integration.service import Service
+from tests.ports import free_port
 
 
 def pluggably(*words, said="", cwd=None, **environ):
