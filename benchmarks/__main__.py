@@ -31,6 +31,8 @@ PARTS = {
     "Artifacts": ["benchmarks.artifacts"],
     "Downloads": ["benchmarks.downloads"],
     "Clients that leave": ["benchmarks.disconnects"],
+    "Several gateway processes": ["benchmarks.replicas"],
+    "Several databases": ["benchmarks.databases"],
     "Overhead beside the peers": ["benchmarks.overhead"],
 }
 

@@ -44,6 +44,11 @@ class PostgresServer:
     def url(self, database: str = "postgres") -> str:
         return self._server.get_uri(database)
 
+    @property
+    def pid(self) -> int:
+        """The process that all others of the server are children of."""
+        return self._server.get_pid()
+
     def run(self, statement: str, database: str = "postgres") -> list[tuple]:
         """Run a statement outside of any transaction."""
         with psycopg.connect(self.url(database), autocommit=True) as connection:
@@ -62,7 +67,7 @@ class PostgresServer:
 
     def kill(self) -> None:
         """End every process of the server as a power cut would."""
-        postmaster = psutil.Process(self._server.get_pid())
+        postmaster = psutil.Process(self.pid)
         processes = [postmaster, *postmaster.children(recursive=True)]
         for process in processes:
             process.suspend()  # so that none of them can do anything about the end of another
