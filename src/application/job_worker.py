@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from attrs import define, field
 
@@ -26,7 +26,7 @@ from .ports import Clock
 from .recall import completed_turn
 from .transcript import FIRST, Transcript
 
-LEASE = timedelta(seconds=10)
+LEASE = timedelta(seconds=6)
 """How long a claim is good that is not renewed: then its worker is taken for dead."""
 
 WAITS = (Overloaded, ModelLoading, SessionBusy, RateLimited, Draining)
@@ -59,6 +59,7 @@ class JobWorker:
     _changes: Changes = field(init=False, factory=Changes)
     _draining: bool = field(init=False, default=False)
     _sharing: asyncio.Lock = field(init=False, factory=asyncio.Lock)
+    _steady_since: datetime | None = field(init=False, default=None)
 
     def transcript(self, job_id: str) -> Transcript | None:
         """What a job gives, while it is worked on here."""
@@ -101,10 +102,19 @@ class JobWorker:
             await self._share(transcript)
 
     async def bury(self) -> None:
-        """End the jobs whose process is gone: with their result if a session has it, else as interrupted."""
+        """End the jobs whose process is gone: with their result if a session has it, else as interrupted.
+
+        A store that was away has heard of nobody: then all others get the time of a lease to say that they live.
+        """
+        if self._steady_since and self.clock() < self._steady_since + LEASE:
+            return
         for job in await self.store.abandoned(self.clock()):
             await self.store.end(await self._kept(job, 0) or job.interrupted(self.clock()))
             self.tell(job.id)
+
+    def lose_sight(self) -> None:
+        """The store is away, or other processes may have been before this one."""
+        self._steady_since = self.clock()
 
     async def cancel(self, job_id: str) -> bool:
         """Stop a job if it is worked on here, and wait for its end.

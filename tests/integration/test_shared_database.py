@@ -19,8 +19,8 @@ url_env = "SESSIONS_URL"
 master_key_env = "SESSIONS_MASTER_KEY"
 """
 LET_A_MINUTE_PASS = """
-UPDATE gateway_processes SET seen_at = seen_at - interval '1 minute'
-WHERE name IN (SELECT active_by FROM session_list)"""
+UPDATE gateway_processes SET steady_since = steady_since - interval '1 minute',
+seen_at = seen_at - CASE WHEN name IN (SELECT active_by FROM session_list) THEN interval '1 minute' ELSE '0' END"""
 
 
 @pytest.fixture

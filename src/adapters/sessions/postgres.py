@@ -38,7 +38,7 @@ PIPELINED_BYTES = 2**17
 """How much may be under way at once: psycopg 3.3 waits for ever for the answers to a pipeline of statements that the
 socket has no room for, from about 1 MB on."""
 LOCK_TIMEOUT_S = 5
-DEAD_AFTER_S = 30
+DEAD_AFTER_S = 6.0
 _AS_WE_NEED_IT: Final = """
 SET search_path TO public;
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
@@ -77,10 +77,11 @@ _COUNT_KEYS = "SELECT count(*) AS keys FROM idempotency_keys WHERE session_id = 
 _FORGET_LABELS = "DELETE FROM session_labels WHERE session_id = %s"
 _PUT_LABELS = "INSERT INTO session_labels SELECT DISTINCT unnest(%s::bytea[]), %s"
 _LEFT_BEHIND = """
-SELECT id FROM session_list
-WHERE active_by IS NOT NULL AND active_by <> %s AND NOT EXISTS (
-    SELECT FROM gateway_processes WHERE name = active_by AND seen_at > clock_timestamp() - make_interval(secs => %s)
-) ORDER BY id"""
+WITH long_ago AS (SELECT clock_timestamp() - make_interval(secs => %(dead_after_s)s) AS it)
+SELECT id FROM long_ago, session_list LEFT JOIN gateway_processes AS its ON its.name = active_by
+WHERE active_by IS NOT NULL AND active_by <> %(me)s AND (its.name IS NULL OR its.seen_at < long_ago.it AND EXISTS (
+    SELECT FROM gateway_processes AS mine WHERE mine.name = %(me)s AND mine.steady_since < long_ago.it
+)) ORDER BY id"""
 
 
 class SessionDatastore(PostgresDatastore):
@@ -221,7 +222,9 @@ class PostgresSessionRecorder(PostgresApplicationRecorder):
 
     def left_behind(self, instance: str) -> tuple[str, ...]:
         """The ids of the sessions with a turn that has not ended, whose process did not say for long that it lives."""
-        return tuple(it["id"] for it in self.datastore.run(_LEFT_BEHIND, (instance, DEAD_AFTER_S)))
+        return tuple(
+            it["id"] for it in self.datastore.run(_LEFT_BEHIND, {"me": instance, "dead_after_s": DEAD_AFTER_S})
+        )
 
     def _rows(self, where: str, values: Sequence[object]) -> list[ListRow]:
         return [ListRow(**columns) for columns in self.datastore.run(_SELECT_ROWS + where, values)]

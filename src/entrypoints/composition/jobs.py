@@ -80,12 +80,14 @@ async def being_worked_on(
         await store.forget_told(clock() - TOLD_FOR)
 
     await store.disown()
+    if worker.shared:
+        worker.lose_sight()
     await worker.bury()
     async with (
         repeated(worker.share, SHARE_S, failed="jobs.sharing_failed"),
         repeated(forget_told, TOLD_FOR.total_seconds(), failed="jobs.cleanup_failed"),
         repeated(worker.renew, LEASE.total_seconds() / 10, failed="jobs.renewal_failed"),
-        repeated(worker.bury, LEASE.total_seconds() / 2, failed="jobs.sweep_failed"),
+        repeated(worker.bury, LEASE.total_seconds() / 3, failed="jobs.sweep_failed"),
         repeated(forget, CLEANUP_S, failed="jobs.cleanup_failed"),
     ):
         taking = asyncio.create_task(_keep_taking(worker))
@@ -103,6 +105,7 @@ async def _keep_taking(worker: JobWorker) -> None:
         try:
             await worker.take()
         except GatewayError as error:
+            worker.lose_sight()
             _log.warning("jobs.not_taken", code=error.code, error=str(error))
         except Exception as error:  # it must not end without anybody noticing
             _log.error("jobs.not_taken", exc_info=error)

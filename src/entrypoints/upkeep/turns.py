@@ -12,7 +12,7 @@ from attrs import define, field
 from ...application.sessions import Sessions
 from .periodic import repeated
 
-SWEEP_S = 5.0
+SWEEP_S = 2.0
 
 _log = structlog.get_logger()
 

@@ -1,10 +1,13 @@
 """A turn whose process is gone is ended by the others on its database, once; one whose process lives is not."""
 
 import asyncio
+from contextlib import ExitStack, closing
 
 import psycopg
 import pytest
 
+from pluggably.adapters.sessions.postgres import SessionDatastore
+from pluggably.adapters.sessions.presence import Presence
 from pluggably.adapters.system import IdSequence, now
 from pluggably.application.catalog import Catalog
 from pluggably.application.ports import SessionStore
@@ -19,6 +22,9 @@ from ...session_builders import ALICE, answer, ask
 from .conversations import expect_whole
 
 SESSIONS = ["ses_a", "ses_b", "ses_c"]
+LONG_UNSEEN = """
+UPDATE gateway_processes SET seen_at = seen_at - interval '1 minute'
+WHERE name IN (SELECT active_by FROM session_list)"""
 
 
 @pytest.fixture
@@ -69,6 +75,27 @@ async def test_turns_of_a_process_that_lives_are_left_alone(stores, running):
 async def test_turns_of_a_process_that_was_stopped_are_left_behind_at_once(stores, running):
     await stores.pop(0).close()
     assert [list(await store.active()) for store in stores] == [SESSIONS] * 3
+
+
+async def test_a_process_that_says_nothing_is_dead_to_those_that_have_been_steady(stores, running, database):
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(LONG_UNSEEN)
+        assert [list(await store.active()) for store in stores[1:]] == [[]] * 3
+        connection.execute("UPDATE gateway_processes SET steady_since = steady_since - interval '1 minute'")
+        assert [list(await store.active()) for store in stores[1:]] == [SESSIONS] * 3
+
+
+@pytest.mark.parametrize(("unseen_s", "steady"), [(3, True), (5, False)])
+def test_a_process_is_not_steady_any_more_after_a_pause(database, unseen_s, steady):
+    pause = "UPDATE gateway_processes SET seen_at = seen_at - make_interval(secs => %s)"
+    with ExitStack() as held:
+        datastore = held.enter_context(closing(SessionDatastore(database, connections=1)))
+        connection = held.enter_context(psycopg.connect(database, autocommit=True))
+        held.enter_context(closing(Presence(datastore, "run_a")))
+        connection.execute(pause, (unseen_s,))
+        held.enter_context(closing(Presence(datastore, "run_a")))
+        found = connection.execute("SELECT seen_at > steady_since FROM gateway_processes").fetchone()
+    assert found == (steady,)
 
 
 async def test_processes_that_look_at_once_end_each_turn_once(stores, running, database):
