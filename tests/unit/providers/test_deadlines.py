@@ -12,34 +12,45 @@ def deadlines():
     deadlines.close()
 
 
+def nothing() -> asyncio.Future:
+    """A future that does not come."""
+    return asyncio.get_running_loop().create_future()
+
+
+def soon() -> asyncio.Future:
+    future = nothing()
+    asyncio.get_running_loop().call_soon(future.set_result, "answer")
+    return future
+
+
 async def test_what_comes_in_time_is_given(deadlines):
-    assert await deadlines.wait(asyncio.sleep(0, "answer"), 60) == "answer"
+    assert await deadlines.wait(soon(), 60) == "answer"
 
 
 async def test_what_does_not_come_in_time_is_a_timeout_and_no_cancellation(deadlines):
     with pytest.raises(TimeoutError):
-        await deadlines.wait(asyncio.Event().wait(), 0.01)
+        await deadlines.wait(nothing(), 0.01)
     assert asyncio.current_task().cancelling() == 0
     await asyncio.sleep(0)
 
 
 async def test_a_later_shorter_wait_ends_before_an_earlier_longer_one(deadlines):
-    longer = asyncio.create_task(deadlines.wait(asyncio.Event().wait(), 60))
+    longer = asyncio.create_task(deadlines.wait(nothing(), 60))
     await asyncio.sleep(0)
     with pytest.raises(TimeoutError):
-        await deadlines.wait(asyncio.Event().wait(), 0.01)
+        await deadlines.wait(nothing(), 0.01)
     assert not longer.done()
     longer.cancel()
 
 
 async def test_every_wait_gets_its_own_deadline(deadlines):
-    waits = [deadlines.wait(asyncio.Event().wait(), delay) for delay in (0.02, 0.01, 0.03)]
+    waits = [deadlines.wait(nothing(), delay) for delay in (0.02, 0.01, 0.03)]
     outcomes = await asyncio.gather(*map(asyncio.create_task, waits), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [TimeoutError] * 3
 
 
 async def test_cancelling_the_task_is_a_cancellation(deadlines):
-    task = asyncio.create_task(deadlines.wait(asyncio.Event().wait(), 60))
+    task = asyncio.create_task(deadlines.wait(nothing(), 60))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -49,5 +60,5 @@ async def test_cancelling_the_task_is_a_cancellation(deadlines):
 async def test_a_wait_may_follow_one_that_timed_out(deadlines):
     for _ in range(3):
         with pytest.raises(TimeoutError):
-            await deadlines.wait(asyncio.Event().wait(), 0.01)
-    assert await deadlines.wait(asyncio.sleep(0, "answer"), 60) == "answer"
+            await deadlines.wait(nothing(), 0.01)
+    assert await deadlines.wait(soon(), 60) == "answer"
