@@ -1,6 +1,5 @@
 """A generation at work: what its backend gives, put together, kept, and told in the end."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from datetime import datetime
@@ -117,7 +116,8 @@ class RunningGeneration:
                 try:
                     self.router.catalog.used(model, self.clock())
                     async with await self._request(model) as request:
-                        with attempts.asking(model):
+                        self.router.begins(model)
+                        try:
                             async with (
                                 attempts.seat(model),
                                 aclosing(self.generators[model.provider].generate(request)) as events,
@@ -134,6 +134,8 @@ class RunningGeneration:
                                         self.tokens += 1
                                         yield event
                                     event = await anext(events, None)
+                        finally:
+                            self.router.ends(model)
                     raise StreamInterrupted
                 except GatewayError as error:
                     await self._go_on(model, error, attempts, times, perf_counter() - begun)
@@ -174,21 +176,20 @@ class RunningGeneration:
         """The first event after the beginning, None if there is none. A provider's is waited for so long; the models
         that run here say themselves who waits too long for them.
         """
-        time_left_s = None if self._model.provider == LOCAL else attempts.time_left_s
-        try:
-            async with asyncio.timeout(time_left_s) as limit:
-                while isinstance(event := await anext(events, None), Started):
-                    times.started = perf_counter()
-                    if self.when_begun:
-                        deadline = limit.when()
-                        limit.reschedule(None)
-                        await self.when_begun()
-                        limit.reschedule(deadline)
+        is_local, left_s = self._model.provider == LOCAL, attempts.time_left_s
+        while True:
+            asked_at = perf_counter()
+            try:
+                coming = anext(events, None)
+                event = await (coming if is_local else self.router.deadlines.limit(coming, left_s))
+            except TimeoutError as exc:
+                raise ProviderTimeout(detail="There was no output in the time that a request may take.") from exc
+            if not isinstance(event, Started):
                 return event
-        except TimeoutError as exc:
-            if not limit.expired():
-                raise
-            raise ProviderTimeout(detail="There was no output in the time that a request may take.") from exc
+            times.started = perf_counter()
+            left_s -= times.started - asked_at
+            if self.when_begun:
+                await self.when_begun()
 
     async def _request(self, model: Model) -> AbstractAsyncContextManager[GenerationRequest]:
         """What the model is asked, with the pictures that it begins with at hand, and a place for what it makes."""
@@ -230,7 +231,7 @@ class RunningGeneration:
         if self.turn:
             held = self.states.issue(self.turn.session, result, self.model, self.clock())
             await self.turn.complete(result, self.model, attempts, timing, held)
-        files = await self.media.delivered(self._kept, self.command.delivery)
+        files = await self.media.delivered(self._kept, self.command.delivery) if self._kept else ()
         self._kept = ()
         return Generation(
             id=self.id,

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from .deadlines import Deadlines
+from ....application.deadlines import Deadlines
 
 HEAD_LIMIT_BYTES: Final = 2**17
 """How much may come before the head of an answer is whole."""

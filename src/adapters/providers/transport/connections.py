@@ -9,8 +9,8 @@ from typing import Final
 from aiohappyeyeballs import start_connection
 from attrs import define, field
 
+from ....application.deadlines import Deadlines
 from .connection import Connection
-from .deadlines import Deadlines
 
 NEXT_ADDRESS_S: Final = 0.25
 """After how long another address of a host is tried beside the first (RFC 8305)."""

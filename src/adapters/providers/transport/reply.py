@@ -8,12 +8,12 @@ from typing import Final
 
 import httpx
 
+from ....application.deadlines import Deadlines
 from ....domain.errors import ProviderBadResponse, ProviderTimeout, StreamInterrupted
 from ...disk_errors import disk_errors
 from ...workspace import in_thread
 from .connection import Connection, ConnectionLost, NotHttp, headers_of
 from .connections import Connections
-from .deadlines import Deadlines
 
 SETTLE_S: Final = 0.25
 """How long to wait for the end of a body that has said all, so that its connection can be used again."""

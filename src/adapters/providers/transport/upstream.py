@@ -13,11 +13,11 @@ from typing import NewType
 import httpx
 from attrs import frozen
 
+from ....application.deadlines import Deadlines
 from ....application.telemetry import TRACEPARENT
 from ....domain.errors import ProviderBadResponse, ProviderTimeout, ProviderUnreachable
 from .connection import Connection, ConnectionLost, NotHttp
 from .connections import Connections, NoConnection, NoConnectionInTime
-from .deadlines import Deadlines
 from .form import Form
 from .reply import Reply
 
