@@ -95,11 +95,14 @@ class RunningGeneration:
 
     async def result(self) -> Generation:
         """The whole, once it is there."""
+        whole = None
         async with aclosing(self.outputs()) as outputs:
-            async for output in outputs:
+            async for output in outputs:  # to its end, which costs less than to close it
                 if isinstance(output, Generation):
-                    return output
-        raise StreamInterrupted
+                    whole = output
+        if whole is None:
+            raise StreamInterrupted
+        return whole
 
     async def outputs(self) -> AsyncGenerator[Output, None]:
         """The pieces as they come, and last the `Generation`, which is durable by then.
@@ -108,9 +111,9 @@ class RunningGeneration:
             GatewayError: the generation failed; its turn has been ended as failed by then.
         """
         times, attempts = _Times(perf_counter()), Attempts(self.router, self._candidates)
-        outcome, usage = CANCELLED, None
+        outcome, usage, whole = CANCELLED, None, None
         try:
-            while True:
+            while whole is None:
                 self._model = model = await attempts.next()
                 begun = perf_counter()
                 try:
@@ -123,22 +126,21 @@ class RunningGeneration:
                                 aclosing(self.generators[model.provider].generate(request)) as events,
                             ):
                                 event = await self._first(events, times, attempts)
-                                while event:
-                                    if isinstance(event, Completed):
-                                        made, usage = attempts.succeeded(model, perf_counter() - begun), event.usage
-                                        whole, outcome = await self._complete(event, made, times), "ok"
-                                        yield whole
-                                        return
+                                while not isinstance(event, Completed):
+                                    if event is None:
+                                        raise StreamInterrupted
                                     if not isinstance(event, Started):
                                         times.output()
                                         self.tokens += 1
                                         yield event
                                     event = await anext(events, None)
+                                made, usage = attempts.succeeded(model, perf_counter() - begun), event.usage
+                                whole, outcome = await self._complete(event, made, times), "ok"
                         finally:
                             self.router.ends(model)
-                    raise StreamInterrupted
                 except GatewayError as error:
                     await self._go_on(model, error, attempts, times, perf_counter() - begun)
+            yield whole
         except GatewayError as error:
             error.attempts, outcome = tuple(attempts.made), error.code
             if self.turn:

@@ -69,7 +69,8 @@ class Reply:
             ProviderBadResponse: it was cut off, or is larger than the limit.
         """
         pieces, size = [], 0  # adding each to the body copies it each time: 300 times what a large one has
-        self._expect_at_most(limit_bytes, int(self.headers.get("content-length", 0)))
+        if not self._connection.whole:
+            self._expect_at_most(limit_bytes, int(self.headers.get("content-length", 0)))
         try:
             while piece := await self.piece(timeout_s):
                 size += len(piece)
