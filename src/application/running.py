@@ -13,11 +13,13 @@ from ..domain.attempt import Attempt
 from ..domain.crossing import SEES_PICTURES
 from ..domain.errors import GatewayError, ProviderTimeout, Rejected, StateTokenRefused, StreamInterrupted
 from ..domain.generation import (
+    ArtifactPart,
     BackendState,
     Completed,
     Generation,
     GenerationEvent,
     GenerationRequest,
+    Message,
     Progress,
     Started,
     TextDelta,
@@ -64,6 +66,7 @@ class RunningGeneration:
     created_at: datetime = field(init=False)
     _candidates: Candidates = field(init=False)
     _told: Told = field(init=False)
+    _lead_is_told: tuple[tuple[Message, ...], tuple[ArtifactPart, ...]] = field(init=False)
     _start: Start = field(init=False)
     _state: BackendState | None = field(init=False)
     _model: Model = field(init=False)
@@ -83,7 +86,7 @@ class RunningGeneration:
         self.created_at = self.clock()
         self._candidates, self._told, self._start, self._state = candidates, told, start, start.backend
         self._model = candidates.lead
-        told.to(candidates.lead)
+        self._lead_is_told = told.to(candidates.lead)
 
     async def discard_unanswered(self) -> None:
         """Delete the files that were kept for an answer that there is not in the end.
@@ -195,7 +198,7 @@ class RunningGeneration:
 
     async def _request(self, model: Model) -> AbstractAsyncContextManager[GenerationRequest]:
         """What the model is asked, with the pictures that it begins with at hand, and a place for what it makes."""
-        messages, pictures = self._told.to(model)
+        messages, pictures = self._lead_is_told if model is self._candidates.lead else self._told.to(model)
         is_text = self.command.modality is Modality.TEXT
         if is_text and SEES_PICTURES in model.capabilities:
             messages = await self.media.shown(messages, self.principal)

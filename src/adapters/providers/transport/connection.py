@@ -58,6 +58,11 @@ class Connection(asyncio.Protocol):
         """Whether it can carry another exchange."""
         return self._usable and self.whole
 
+    @property
+    def taken(self) -> bool:
+        """Whether the answer has ended, and all of its body has been taken."""
+        return self.whole and not self._pieces
+
     def send(self, request: bytes) -> None:
         """Begin an exchange with a request, or with the head of one."""
         assert self._transport is not None  # noqa: S101 - it is connected

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import httpx
-
 from ....application.deadlines import Deadlines
 from ....domain.errors import ProviderBadResponse, ProviderTimeout, StreamInterrupted
 from ...disk_errors import disk_errors
@@ -17,6 +15,8 @@ from .connections import Connections
 
 SETTLE_S: Final = 0.25
 """How long to wait for the end of a body that has said all, so that its connection can be used again."""
+
+_OK, _NOT_OK = 200, 300
 
 _WRITE_BYTES: Final = 2**18
 """How much is written to a file at once: reads bring 16 KiB, and each write is a hop to a thread."""
@@ -45,7 +45,7 @@ class Reply:
     @property
     def is_success(self) -> bool:
         """Whether the status is one of 200 to 299."""
-        return httpx.codes.is_success(self.status)
+        return _OK <= self.status < _NOT_OK
 
     async def piece(self, timeout_s: float) -> bytes:
         """What the next read brings; empty at the end.
@@ -76,9 +76,11 @@ class Reply:
                 size += len(piece)
                 self._expect_at_most(limit_bytes, size)
                 pieces.append(piece)
+                if self._connection.taken:
+                    break
         except StreamInterrupted as exc:
             raise ProviderBadResponse(detail=str(exc)) from exc
-        return b"".join(pieces)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def save(self, path: Path, *, limit_bytes: int, timeout_s: float) -> None:
         """Write all of the body into a new file, holding little of it; it may take `timeout_s` in all.

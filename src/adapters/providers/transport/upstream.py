@@ -6,9 +6,9 @@ that is how a cancelled generation reaches the provider.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from time import monotonic
-from typing import NewType
+from typing import Any, NewType
 
 import httpx
 from attrs import frozen
@@ -79,7 +79,7 @@ class Upstream:
             return None
         return Target(named.raw_path) if _origin(named) == _origin(base) and not named.userinfo else None
 
-    async def post(self, target: Target, body: bytes | Form) -> Reply:
+    def post(self, target: Target, body: bytes | Form) -> Coroutine[Any, Any, Reply]:
         """Send a request and wait for the answer's head; the caller closes the reply.
 
         Raises:
@@ -87,23 +87,23 @@ class Upstream:
             ProviderTimeout: no connection, or no answer, in time.
             ProviderBadResponse: what came back is not HTTP.
         """
-        return await self._answer(b"POST ", target, body)
+        return self._answer(b"POST ", target, body)
 
-    async def get(self, target: Target) -> Reply:
+    def get(self, target: Target) -> Coroutine[Any, Any, Reply]:
         """Ask for something, with the same credentials: only for what is this server's `own`.
 
         Raises:
             ProviderUnreachable, ProviderTimeout, ProviderBadResponse: as `post`.
         """
-        return await self._answer(b"GET ", target, b"")
+        return self._answer(b"GET ", target, b"")
 
-    async def delete(self, target: Target) -> Reply:
+    def delete(self, target: Target) -> Coroutine[Any, Any, Reply]:
         """Have something on this server deleted.
 
         Raises:
             ProviderUnreachable, ProviderTimeout, ProviderBadResponse: as `post`.
         """
-        return await self._answer(b"DELETE ", target, b"")
+        return self._answer(b"DELETE ", target, b"")
 
     async def close(self) -> None:
         """Close every connection."""
