@@ -47,21 +47,24 @@ Processors = list[structlog.typing.Processor]
 
 def _json() -> tuple[Processors, Processors]:
     encode = msgspec.json.Encoder(enc_hook=repr).encode
-    tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    as_data = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
-    def rendered(logger: object, method: str, line: structlog.typing.EventDict) -> str:  # noqa: ARG001
+    def rendered(logger: object, method: str, line: structlog.typing.EventDict) -> str:
+        if "exc_info" in line:
+            line = as_data(logger, method, line)
         try:
             return encode(line).decode()
         except (UnicodeEncodeError, OverflowError, TypeError):  # half a character, a huge number, odd keys
             return json.dumps(line, default=str, skipkeys=True)
 
-    return [structlog.processors.add_log_level, _stamped], [
-        structlog.processors.ExceptionRenderer(tracebacks),
-        rendered,
-    ]
+    return [_stamped], [rendered]
+
+
+_LEVELS = {"warn": "warning", "exception": "error", "fatal": "critical"}
 
 
 def _stamped(logger: object, method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:  # noqa: ARG001
+    line["level"] = _LEVELS.get(method, method)
     line["timestamp"] = datetime.now(UTC)
     return line
 

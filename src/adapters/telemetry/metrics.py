@@ -56,6 +56,7 @@ class PrometheusMetrics:
 
     def __init__(self, gauges: Gauges = tuple) -> None:
         self._gauges = gauges
+        self._is_one_of_many = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         self._registry = CollectorRegistry()
         self._models: dict[str, str] = {}
         self._tallies: list[CountTally | TimeTally] = []
@@ -96,6 +97,8 @@ class PrometheusMetrics:
         self._at_work -= 1
         self._requests.add((method, route, str(status)))
         self._request_s.add(took_s, (route,))
+        if self._is_one_of_many:
+            self.hand_over()
 
     def generated(self, it: Observed) -> None:
         """A generation is over."""
@@ -121,7 +124,9 @@ class PrometheusMetrics:
         self._lag_s.add(late_s)
 
     def hand_over(self) -> None:
-        """Hand what was counted to prometheus_client; to be called now and then, as another process may be asked."""
+        """Hand what was counted to prometheus_client: where another process may be asked, after each request, and now
+        and then for what belongs to none.
+        """
         for tally in self._tallies:
             tally.hand_over()
         self._in_progress.set(self._at_work)
@@ -130,12 +135,12 @@ class PrometheusMetrics:
         """All metrics, as they are now."""
         self.hand_over()
         asked = CollectorRegistry()
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        if self._is_one_of_many:
             MultiProcessCollector(asked)  # type: ignore[no-untyped-call]
         else:
             ProcessCollector(registry=asked)
         asked.register(_Readings(self._gauges))
-        counted = b"" if "PROMETHEUS_MULTIPROC_DIR" in os.environ else generate_latest(self._registry)
+        counted = b"" if self._is_one_of_many else generate_latest(self._registry)
         return CONTENT_TYPE, counted + generate_latest(asked)
 
     def _counts(self, name: str, said: str, *labels: str) -> CountTally:

@@ -17,6 +17,7 @@ from typing import Any, cast
 import structlog
 from attrs import define, field
 from falcon.asgi import Request as FalconRequest
+from structlog.typing import FilteringBoundLogger
 
 from ...application.access import Access
 from ...application.telemetry import NOTES, TRACEPARENT, RequestObserver
@@ -118,6 +119,7 @@ class RequestScope:
         self._app = app
         self._access, self._requests = access, requests
         self._options = options
+        self._log: FilteringBoundLogger = _log.bind()  # found once
 
     @property
     def draining(self) -> bool:
@@ -144,7 +146,7 @@ class RequestScope:
             route, status = exchange.route, exchange.final_status
             self._requests.answered(scope["method"], route, status, took_s)
             if self._options.access_log:
-                _write_log(exchange, scope["method"], route, status, took_s)
+                self._write_log(exchange, method=scope["method"], route=route, status=status, took_s=took_s)
 
     async def _serve(self, exchange: Exchange, scope: Scope, length: int, receive: Receive, send: Send) -> None:
         try:
@@ -192,6 +194,22 @@ class RequestScope:
             exchange.incoming = Incoming(receive, length, self._options.upload_limit_bytes)
         else:
             exchange.body = await read_whole(receive, length, self._options.body_limit_bytes)
+
+    def _write_log(self, exchange: Exchange, *, method: str, route: str, status: int, took_s: float) -> None:
+        if exchange.principal:
+            exchange.notes["principal"] = exchange.principal.id
+        if exchange.trace:
+            exchange.notes["trace_id"] = exchange.trace.id
+        self._log.info(
+            "request.completed",
+            method=method,
+            route=route,
+            status=status,
+            ms=round(took_s * 1000, 1),
+            request_id=exchange.request_id,
+            bytes=exchange.sent_bytes,
+            **exchange.notes,
+        )
 
     def _expect_open(self, scope: Scope) -> None:
         if self.draining and not scope["path"].startswith("/health/"):
@@ -298,20 +316,3 @@ async def _send_problem(send: Send, problem: Problem) -> None:
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": problem.body})
-
-
-def _write_log(exchange: Exchange, method: str, route: str, status: int, took_s: float) -> None:
-    if exchange.principal:
-        exchange.notes["principal"] = exchange.principal.id
-    if exchange.trace:
-        exchange.notes["trace_id"] = exchange.trace.id
-    _log.info(
-        "request.completed",
-        method=method,
-        route=route,
-        status=status,
-        ms=round(took_s * 1000, 1),
-        request_id=exchange.request_id,
-        bytes=exchange.sent_bytes,
-        **exchange.notes,
-    )
