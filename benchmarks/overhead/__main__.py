@@ -1,12 +1,13 @@
 import argparse
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from . import __doc__ as what_it_is
-from .measure import Figures, measure
-from .processes import gateway, require_tools, stub
-from .report import report
+from .measure import Figures, Load, measure, requests, turns, warm_up
+from .processes import Setup, gateway, require_tools, stub
+from .report import BARE, LARGE, LOADS, TURNS, report
 
 
 def main(arguments: list[str] | None = None) -> str:
@@ -20,13 +21,24 @@ def main(arguments: list[str] | None = None) -> str:
     require_tools()
     through: list[Figures] = []
     straight: list[Figures] = []
-    with tempfile.TemporaryDirectory() as name, stub(Path(name)) as upstream:
+    loads: dict[str, list[Load]] = {name: [] for name in LOADS}
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name, stub(Path(name)) as upstream:
+        start = partial(gateway, asked.command, upstream)
         for number in range(asked.rounds):
+            folder, seconds = Path(name) / str(number), asked.seconds
             straight.append(measure(upstream, 1))
-            with gateway(asked.command, upstream, Path(name) / "gateway") as target:
-                through.append(measure(target, asked.seconds))
+            with start(folder / "production", Setup()) as target:
+                through.append(measure(target, seconds))
+                loads[LARGE].append(requests(target, [target.large_body()], seconds))
+            with start(folder / "bare", Setup(in_production=False)) as target:
+                warm_up(target)
+                loads[BARE].append(requests(target, [target.body()], seconds))
+            with start(folder / "sessions", Setup(sessions="sqlite")) as target:
+                warm_up(target)
+                loads[TURNS].append(turns(target, seconds))
             print(f"round {number + 1}: {through[-1].cpu_ms_per_1000:.0f} ms per 1,000 requests", file=sys.stderr)
-    return report(Figures.median(through), Figures.median(straight), asked.rounds)
+    medians = {name: Load.median(rounds) for name, rounds in loads.items()}
+    return report(Figures.median(through), Figures.median(straight), medians, asked.rounds)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,9 @@ from attrs import asdict, frozen
 
 from .processes import HERE, LOAD_CPU, Target, cpu_s, memory_mb
 
+SESSIONS = 256
+"""Those of the turns: many more than connections, so that few have to wait for the turn before them."""
+
 
 @frozen(kw_only=True)
 class Figures:
@@ -34,12 +37,24 @@ class Figures:
         return cls(**{name: statistics.median(getattr(one, name) for one in rounds) for name in asdict(rounds[0])})
 
 
+@frozen(kw_only=True)
+class Load:
+    """What a load of requests was answered with, and took the target."""
+
+    per_second: float
+    cpu_ms_per_1000: float
+
+    @classmethod
+    def median(cls, rounds: Sequence["Load"]) -> "Load":
+        return cls(**{name: statistics.median(getattr(one, name) for one in rounds) for name in asdict(rounds[0])})
+
+
 def measure(target: Target, seconds: int) -> Figures:
-    whole(target, 16, 1)  # to warm up
-    alone, loaded, crowded = (whole(target, connections, seconds) for connections in (1, 64, 256))
-    warm_up = streams(target, 8, 64)
-    one = streams(target, 1, 200)
-    many = streams(target, 64, max(256, int(warm_up["per_second"] / 66 * seconds)))
+    warm_up(target)
+    alone, loaded, crowded = (_whole(target, [target.body()], it, seconds) for it in (1, 64, 256))
+    few = _streams(target, 8, 64)
+    one = _streams(target, 1, 200)
+    many = _streams(target, 64, max(256, int(few["per_second"] / 66 * seconds)))
     return Figures(
         per_second_1=alone["per_second"],
         per_second_64=loaded["per_second"],
@@ -54,26 +69,43 @@ def measure(target: Target, seconds: int) -> Figures:
     )
 
 
-def whole(target: Target, connections: int, seconds: int) -> dict[str, float]:
+def warm_up(target: Target) -> None:
+    _whole(target, [target.body()], 16, 1)
+
+
+def requests(target: Target, bodies: Sequence[bytes], seconds: int) -> Load:
+    """These requests in turn, at 64 connections."""
+    answered = _whole(target, bodies, 64, seconds)
+    return Load(per_second=answered["per_second"], cpu_ms_per_1000=answered["cpu_s"] / answered["requests"] * 1e6)
+
+
+def turns(target: Target, seconds: int) -> Load:
+    """Turns of many sessions, which have none yet."""
+    place = f"{target.url.removesuffix('/chat/completions')}/sessions"
+    opened = [json.loads(target.post(place, b"{}"))["id"] for _ in range(SESSIONS)]
+    return requests(target, [target.body(session_id=it) for it in opened], seconds)
+
+
+def _whole(target: Target, bodies: Sequence[bytes], connections: int, seconds: int) -> dict[str, float]:
     """Answers that do not stream, from `wrk`."""
     script = str(HERE / "load" / "post.lua")
-    return _load(target, target.body(), ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script, target.url])
+    wrk = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", script, target.url]
+    return _load(target, bodies, wrk)
 
 
-def streams(target: Target, connections: int, count: int) -> dict[str, float]:
+def _streams(target: Target, connections: int, count: int) -> dict[str, float]:
     """Streams of 64 chunks that the upstream sends without a pause."""
     script = str(HERE / "load" / "streams.py")
-    command = [sys.executable, script, target.url, "BODY", str(connections), str(count)]
-    return _load(target, target.body(stream=True), command)
+    return _load(target, [target.body(stream=True)], [sys.executable, script, target.url, str(connections), str(count)])
 
 
-def _load(target: Target, body: bytes, command: list[str]) -> dict[str, float]:
+def _load(target: Target, bodies: Sequence[bytes], command: list[str]) -> dict[str, float]:
     with tempfile.NamedTemporaryFile() as file:
-        Path(file.name).write_bytes(body)
+        Path(file.name).write_bytes(b"\n".join(bodies))
         before = cpu_s(target.pid)
         done = subprocess.run(
-            ["taskset", "-c", LOAD_CPU, *(file.name if word == "BODY" else word for word in command)],
-            env=os.environ | {"BENCH_BODY": file.name},
+            ["taskset", "-c", LOAD_CPU, *command],
+            env=os.environ | {"BENCH_BODIES": file.name} | ({"BENCH_KEY": target.key} if target.key else {}),
             capture_output=True,
             text=True,
             check=False,

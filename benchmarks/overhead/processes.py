@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 HERE = Path(__file__).parent
+LINE = 'The quick brown fox said: "I jump over the lazy dog."\n'
 GATEWAY_CPU, LOAD_CPU = "0", "1"
 MESSAGES = [
     {"role": "system", "content": "You are a helpful assistant."},
@@ -29,13 +30,17 @@ data_dir = "{folder}"
 [server]
 host = "127.0.0.1"
 port = {port}
-access_log = false
+access_log = {logs}
+
+[access]
+methods = {methods}
 
 [logging]
-level = "warning"
+level = "{level}"
+format = "json"
 
 [sessions]
-store = "memory"
+store = "{sessions}"
 
 [[providers]]
 name = "stub"
@@ -43,6 +48,25 @@ kind = "openai"
 base_url = "{upstream}"
 models = ["gpt-4.1"]
 """
+
+
+@frozen(kw_only=True)
+class Setup:
+    """How the gateway is run: as in production it asks for a key and writes a line of JSON for each request."""
+
+    in_production: bool = True
+    sessions: str = "memory"
+
+    def settings(self, folder: Path, port: int, upstream: str) -> str:
+        return SETTINGS.format(
+            folder=folder,
+            port=port,
+            upstream=upstream,
+            sessions=self.sessions,
+            logs="true" if self.in_production else "false",
+            methods='["api_key"]' if self.in_production else "[]",
+            level="info" if self.in_production else "warning",
+        )
 
 
 @frozen
@@ -54,10 +78,23 @@ class Target:
     model: str
     pid: int
     ready_s: float = 0.0
+    key: str | None = None
 
     def body(self, **more: object) -> bytes:
+        """A request of one line."""
         request = {"model": self.model, "messages": MESSAGES, "temperature": 0.7, "max_tokens": 256}
         return json.dumps(request | more).encode()
+
+    def large_body(self) -> bytes:
+        """The same with a prompt of 100 kB."""
+        return self.body(messages=[MESSAGES[0], {"role": "user", "content": LINE * (100_000 // len(LINE))}])
+
+    def post(self, url: str, body: bytes) -> bytes:
+        headers = {"Content-Type": "application/json"}
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=5) as answer:
+            return answer.read()
 
 
 def require_tools() -> None:
@@ -80,16 +117,25 @@ def stub(folder: Path) -> Iterator[Target]:
 
 
 @contextmanager
-def gateway(command: str, upstream: Target, folder: Path) -> Iterator[Target]:
-    """The gateway, started by `command` in a folder that has its settings, in front of the stub."""
+def gateway(command: str, upstream: Target, folder: Path, setup: Setup) -> Iterator[Target]:
+    """The gateway, started by `command` in a folder that has its settings, in front of the stub; its log is a file."""
     port, base_url = _free_port(), upstream.url.removesuffix("/chat/completions")
-    folder.mkdir(exist_ok=True)
-    (folder / "pluggably.toml").write_text(SETTINGS.format(folder=folder, port=port, upstream=base_url))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pluggably.toml").write_text(setup.settings(folder, port, base_url))
+    key = _new_key(command, folder) if setup.in_production else None
     begun = time.perf_counter()
     with _running(shlex.split(command), cpu=GATEWAY_CPU, folder=folder) as process:
-        target = Target("gateway", f"http://127.0.0.1:{port}/v1/chat/completions", "stub/gpt-4.1", process.pid)
+        url = f"http://127.0.0.1:{port}/v1/chat/completions"
+        target = Target("gateway", url, "stub/gpt-4.1", process.pid, key=key)
         _wait_until_it_answers(target, process)
-        yield Target(target.name, target.url, target.model, target.pid, time.perf_counter() - begun)
+        yield evolve(target, ready_s=time.perf_counter() - begun)
+
+
+def _new_key(command: str, folder: Path) -> str:
+    words = shlex.split(command)
+    create = [*words[: words.index("serve")], "keys", "create", "bench", "--json"]
+    made = subprocess.run(create, cwd=folder, check=True, stdout=subprocess.PIPE)
+    return str(json.loads(made.stdout)["secret"])
 
 
 def cpu_s(pid: int) -> float:
@@ -125,12 +171,11 @@ def _running(command: list[object], *, cpu: str, folder: Path) -> Iterator[subpr
 
 
 def _wait_until_it_answers(target: Target, process: subprocess.Popen[bytes]) -> None:
-    request = urllib.request.Request(target.url, target.body(), {"Content-Type": "application/json"})
     for _ in range(1_500):
         if process.poll() is not None:
             raise SystemExit(f"{target.name} ended while it started, with status {process.returncode}.")
         try:
-            urllib.request.urlopen(request, timeout=5).close()
+            target.post(target.url, target.body())
         except urllib.error.HTTPError as error:
             raise SystemExit(f"{target.name} answers {error.code}: {error.read(500)!r}") from error
         except OSError:

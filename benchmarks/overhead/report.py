@@ -3,9 +3,10 @@
 import json
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 
-from .measure import Figures
+from .measure import Figures, Load
 from .processes import HERE
 
 HEAD = """| system | req/s at 1 / 64 / 256 connections | added p50 ms at 1 | CPU ms per 1,000 requests at 64 \
@@ -13,7 +14,17 @@ HEAD = """| system | req/s at 1 / 64 / 256 connections | added p50 ms at 1 | CPU
 |---|---|---|---|---|---|---|---|"""
 
 
-def report(gateway: Figures, direct: Figures, rounds: int) -> str:
+LARGE = "prompts of 100 kB"
+BARE = "without keys and logs"
+TURNS = "turns of sessions on SQLite"
+LOADS = (BARE, LARGE, TURNS)
+
+LOADS_HEAD = """| Pluggably, at 64 connections | req/s | goal | CPU ms per 1,000 requests | goal |
+|---|---|---|---|---|"""
+GOALS = {TURNS: "600"}
+
+
+def report(gateway: Figures, direct: Figures, loads: Mapping[str, Load], rounds: int) -> str:
     peers = json.loads((HERE / "peers.json").read_text())
     ours = [
         "**Pluggably**",
@@ -29,12 +40,20 @@ def report(gateway: Figures, direct: Figures, rounds: int) -> str:
     ]
     return "\n".join(
         [
-            f"{machine()}. Medians of {rounds} rounds; gateway on one core, stub and client on another. "
+            f"{machine()}. Medians of {rounds} rounds; gateway on one core, stub and client on another. Pluggably asks "
+            "for an API key, counts for /metrics and writes a line of JSON for each request to a file. "
             f"A streamed chunk takes the gateway {gateway.cpu_us_per_chunk:.1f} µs of CPU. The stub itself: "
             f"{direct.per_second_64:,.0f} req/s, {direct.chunks_per_second_64:,.0f} chunks/s.",
             "",
             HEAD,
             *map(_row, [ours, *peers["rows"]]),
+            "",
+            LOADS_HEAD,
+            f"| as above | {gateway.per_second_64:,.0f} | 4,000 | {gateway.cpu_ms_per_1000:,.0f} | 200 |",
+            *(
+                f"| {name} | {load.per_second:,.0f} | {GOALS.get(name, '')} | {load.cpu_ms_per_1000:,.0f} | |"
+                for name, load in loads.items()
+            ),
             "",
             f"Peers: {peers['measured']}. The bare proxies do no authentication, validation, sessions or logs.",
         ]

@@ -1,8 +1,7 @@
 """The tries of one request: which model is asked next, after which pause, and when it is enough."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from attrs import define, field
 
@@ -11,6 +10,8 @@ from ..domain.errors import GatewayError, ProviderRateLimited, ProviderUnavailab
 from ..domain.model import Model
 from ..domain.routing import may_be_tried_again
 from .routing import Candidates, Router, attempt
+
+_UNBOUNDED = nullcontext()
 
 
 @define(eq=False)
@@ -65,15 +66,6 @@ class Attempts:
         """How long the first output may still take."""
         return max(0.0, self.deadline - self.router.now())
 
-    @contextmanager
-    def asking(self, model: Model) -> Iterator[None]:
-        """The model is asked as long as this is not left."""
-        self.router.begins(model)
-        try:
-            yield
-        finally:
-            self.router.ends(model)
-
     def seat(self, model: Model) -> AbstractAsyncContextManager[None]:
         """Have a seat with its provider, once one is free.
 
@@ -81,7 +73,7 @@ class Attempts:
             Overloaded: too much is asked of its provider.
         """
         seats = self.router.seats.get(model.provider)
-        return seats.seat() if seats else nullcontext()
+        return seats.seat() if seats else _UNBOUNDED
 
     def succeeded(self, model: Model, took_s: float) -> tuple[Attempt, ...]:
         """The model answered; gives all attempts."""

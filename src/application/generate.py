@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import reduce
 
 from attrs import define, evolve
@@ -46,8 +46,7 @@ class Generate:
     clock: Clock
     new_id: IdFactory
 
-    @asynccontextmanager
-    async def begin(
+    def begin(
         self,
         command: GenerateCommand,
         principal: Principal,
@@ -55,18 +54,15 @@ class Generate:
         *,
         generation_id: str | None = None,
         when_begun: Callable[[], Awaitable[None]] | None = None,
-    ) -> "AsyncIterator[RunningGeneration | RecalledGeneration]":
+    ) -> "AbstractAsyncContextManager[RunningGeneration | RecalledGeneration]":
         """Check everything, store the turn's beginning, and give the running generation.
 
         Leaving the context ends the work, whatever state it is in. Where the idempotency key stands for a turn that
         ended well, it is that one's generation that is given. `when_begun` is awaited once the backend has begun.
 
         Raises:
-            Rejected, NotFound, Conflict: the request cannot be served; nothing was generated.
+            Rejected, NotFound, Conflict: when it is entered: the request cannot be served; nothing was generated.
         """
-        wanted = await self._wanted_state(command, principal)
-        if isinstance(wanted, HeldState):
-            command = evolve(command, session_id=wanted.session_id)
         running = RunningGeneration(
             id=generation_id or self.new_id("gen"),
             command=command,
@@ -79,21 +75,9 @@ class Generate:
             observer=self.observer,
             when_begun=when_begun,
         )
-        if command.session_id is None:
-            async with self._alone(running):
-                yield running
-            return
-        key_use = None
-        if command.idempotency:
-            session_id = command.session_id
-            recalled = await recall(self.turns.store, self.states, principal, command.idempotency, session_id)
-            if isinstance(recalled, RecalledGeneration):
-                yield await self._delivered(recalled, command, principal)
-                return
-            key_use = recalled
-        provenance = Provenance(actor=principal.id, method=principal.method, request_id=request_id)
-        async with self._as_turn(running, wanted, provenance, key_use):
-            yield running
+        if command.session_id is None and command.state_token is None:
+            return self._alone(running)
+        return self._in_session(running, Provenance(actor=principal.id, method=principal.method, request_id=request_id))
 
     async def check(self, command: GenerateCommand, principal: Principal) -> tuple[GenerateCommand, Model]:
         """Look whether it could begin now; give it as it can begin later, with its session and its model named.
@@ -128,6 +112,25 @@ class Generate:
         after = wanted.turn if isinstance(wanted, HeldState) else None
         context = await _context(session, command.messages, after)
         return await self._candidates(selector, command, context, principal), context
+
+    @asynccontextmanager
+    async def _in_session(
+        self, running: RunningGeneration, provenance: Provenance
+    ) -> AsyncIterator[RunningGeneration | RecalledGeneration]:
+        command, principal = running.command, running.principal
+        wanted = await self._wanted_state(command, principal)
+        if isinstance(wanted, HeldState):
+            running.command = command = evolve(command, session_id=wanted.session_id)
+        key_use = None
+        if command.idempotency:
+            session_id = command.session_id or ""
+            recalled = await recall(self.turns.store, self.states, principal, command.idempotency, session_id)
+            if isinstance(recalled, RecalledGeneration):
+                yield await self._delivered(recalled, command, principal)
+                return
+            key_use = recalled
+        async with self._as_turn(running, wanted, provenance, key_use):
+            yield running
 
     @asynccontextmanager
     async def _as_turn(
@@ -176,7 +179,7 @@ class Generate:
                 await running.discard_unanswered()
 
     @asynccontextmanager
-    async def _alone(self, running: RunningGeneration) -> AsyncIterator[None]:
+    async def _alone(self, running: RunningGeneration) -> AsyncIterator[RunningGeneration]:
         command = running.command
         if command.idempotency:
             raise InvalidRequest.at("/headers/Idempotency-Key", "needs a session_id: only turns are answered again")
@@ -188,7 +191,7 @@ class Generate:
             candidates = await self._candidates(command.model, running.command, (), running.principal)
             running.settle(candidates, Told(running.command), Start())
             try:
-                yield
+                yield running
             finally:
                 await running.discard_unanswered()
 

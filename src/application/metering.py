@@ -12,6 +12,8 @@ from .ports import Clock
 from .running import RunningGeneration
 from .turns import to_its_end
 
+_UNMETERED = nullcontext()
+
 
 @define(kw_only=True)
 class Metering:
@@ -27,7 +29,7 @@ class Metering:
             RateLimited: the credentials are not for more now.
         """
         limits = running.principal.limits
-        return nullcontext() if limits == NO_LIMITS else self._counted(running, limits)
+        return _UNMETERED if limits is NO_LIMITS or limits == NO_LIMITS else self._counted(running, limits)
 
     @asynccontextmanager
     async def _counted(self, running: RunningGeneration, limits: Limits) -> AsyncIterator[None]:

@@ -14,6 +14,7 @@ from ..domain.model import Modality, Model
 from ..domain.parameters import Parameters
 from ..domain.routing import ROUTE, BreakerPolicy, Health, RetryPolicy, Route, tells_of_health
 from .catalog import Catalog, require_honoured
+from .deadlines import Deadlines
 from .seats import Seats
 
 HEALTHY = Health()
@@ -46,6 +47,7 @@ class Router:
     seats: Mapping[str, Seats] = field(factory=dict)
     chance: Callable[[], float] = random.random
     now: Callable[[], float] = monotonic
+    deadlines: Deadlines = field(init=False, factory=Deadlines)
     _health: dict[str, Health] = field(init=False, factory=dict)
     _busy: Counter[str] = field(init=False, factory=Counter)
 

@@ -1,6 +1,5 @@
 """A generation at work: what its backend gives, put together, kept, and told in the end."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from datetime import datetime
@@ -14,11 +13,13 @@ from ..domain.attempt import Attempt
 from ..domain.crossing import SEES_PICTURES
 from ..domain.errors import GatewayError, ProviderTimeout, Rejected, StateTokenRefused, StreamInterrupted
 from ..domain.generation import (
+    ArtifactPart,
     BackendState,
     Completed,
     Generation,
     GenerationEvent,
     GenerationRequest,
+    Message,
     Progress,
     Started,
     TextDelta,
@@ -65,6 +66,7 @@ class RunningGeneration:
     created_at: datetime = field(init=False)
     _candidates: Candidates = field(init=False)
     _told: Told = field(init=False)
+    _lead_is_told: tuple[tuple[Message, ...], tuple[ArtifactPart, ...]] = field(init=False)
     _start: Start = field(init=False)
     _state: BackendState | None = field(init=False)
     _model: Model = field(init=False)
@@ -84,7 +86,7 @@ class RunningGeneration:
         self.created_at = self.clock()
         self._candidates, self._told, self._start, self._state = candidates, told, start, start.backend
         self._model = candidates.lead
-        told.to(candidates.lead)
+        self._lead_is_told = told.to(candidates.lead)
 
     async def discard_unanswered(self) -> None:
         """Delete the files that were kept for an answer that there is not in the end.
@@ -96,11 +98,14 @@ class RunningGeneration:
 
     async def result(self) -> Generation:
         """The whole, once it is there."""
+        whole = None
         async with aclosing(self.outputs()) as outputs:
-            async for output in outputs:
+            async for output in outputs:  # to its end, which costs less than to close it
                 if isinstance(output, Generation):
-                    return output
-        raise StreamInterrupted
+                    whole = output
+        if whole is None:
+            raise StreamInterrupted
+        return whole
 
     async def outputs(self) -> AsyncGenerator[Output, None]:
         """The pieces as they come, and last the `Generation`, which is durable by then.
@@ -109,34 +114,36 @@ class RunningGeneration:
             GatewayError: the generation failed; its turn has been ended as failed by then.
         """
         times, attempts = _Times(perf_counter()), Attempts(self.router, self._candidates)
-        outcome, usage = CANCELLED, None
+        outcome, usage, whole = CANCELLED, None, None
         try:
-            while True:
+            while whole is None:
                 self._model = model = await attempts.next()
                 begun = perf_counter()
                 try:
                     self.router.catalog.used(model, self.clock())
                     async with await self._request(model) as request:
-                        with attempts.asking(model):
+                        self.router.begins(model)
+                        try:
                             async with (
                                 attempts.seat(model),
                                 aclosing(self.generators[model.provider].generate(request)) as events,
                             ):
                                 event = await self._first(events, times, attempts)
-                                while event:
-                                    if isinstance(event, Completed):
-                                        made, usage = attempts.succeeded(model, perf_counter() - begun), event.usage
-                                        whole, outcome = await self._complete(event, made, times), "ok"
-                                        yield whole
-                                        return
+                                while not isinstance(event, Completed):
+                                    if event is None:
+                                        raise StreamInterrupted
                                     if not isinstance(event, Started):
                                         times.output()
                                         self.tokens += 1
                                         yield event
                                     event = await anext(events, None)
-                    raise StreamInterrupted
+                                made, usage = attempts.succeeded(model, perf_counter() - begun), event.usage
+                                whole, outcome = await self._complete(event, made, times), "ok"
+                        finally:
+                            self.router.ends(model)
                 except GatewayError as error:
                     await self._go_on(model, error, attempts, times, perf_counter() - begun)
+            yield whole
         except GatewayError as error:
             error.attempts, outcome = tuple(attempts.made), error.code
             if self.turn:
@@ -174,25 +181,24 @@ class RunningGeneration:
         """The first event after the beginning, None if there is none. A provider's is waited for so long; the models
         that run here say themselves who waits too long for them.
         """
-        time_left_s = None if self._model.provider == LOCAL else attempts.time_left_s
-        try:
-            async with asyncio.timeout(time_left_s) as limit:
-                while isinstance(event := await anext(events, None), Started):
-                    times.started = perf_counter()
-                    if self.when_begun:
-                        deadline = limit.when()
-                        limit.reschedule(None)
-                        await self.when_begun()
-                        limit.reschedule(deadline)
+        is_local, left_s = self._model.provider == LOCAL, attempts.time_left_s
+        while True:
+            asked_at = perf_counter()
+            try:
+                coming = anext(events, None)
+                event = await (coming if is_local else self.router.deadlines.limit(coming, left_s))
+            except TimeoutError as exc:
+                raise ProviderTimeout(detail="There was no output in the time that a request may take.") from exc
+            if not isinstance(event, Started):
                 return event
-        except TimeoutError as exc:
-            if not limit.expired():
-                raise
-            raise ProviderTimeout(detail="There was no output in the time that a request may take.") from exc
+            times.started = perf_counter()
+            left_s -= times.started - asked_at
+            if self.when_begun:
+                await self.when_begun()
 
     async def _request(self, model: Model) -> AbstractAsyncContextManager[GenerationRequest]:
         """What the model is asked, with the pictures that it begins with at hand, and a place for what it makes."""
-        messages, pictures = self._told.to(model)
+        messages, pictures = self._lead_is_told if model is self._candidates.lead else self._told.to(model)
         is_text = self.command.modality is Modality.TEXT
         if is_text and SEES_PICTURES in model.capabilities:
             messages = await self.media.shown(messages, self.principal)
@@ -230,7 +236,7 @@ class RunningGeneration:
         if self.turn:
             held = self.states.issue(self.turn.session, result, self.model, self.clock())
             await self.turn.complete(result, self.model, attempts, timing, held)
-        files = await self.media.delivered(self._kept, self.command.delivery)
+        files = await self.media.delivered(self._kept, self.command.delivery) if self._kept else ()
         self._kept = ()
         return Generation(
             id=self.id,

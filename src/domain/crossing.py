@@ -28,6 +28,8 @@ class Brief:
 
 def retold(messages: Sequence[Message], model: Model) -> tuple[Message, ...]:
     """The messages for a text model: what it cannot see is told to it in words."""
+    if not any(isinstance(part, ArtifactPart) for message in messages for part in message.parts):
+        return tuple(messages)
     sees = SEES_PICTURES in model.capabilities
     return tuple(
         evolve(message, parts=tuple(_retold(part, message.role, sees=sees) for part in message.parts))

@@ -2,8 +2,8 @@
 
 The classes are the declaration: their types, and the bounds of `Annotated[…, Field(…)]`. Nothing is converted but an
 int where a float is wanted, a float without a fraction where an int is (to JSON both are the same number), and a list
-to a tuple. Built on cattrs, whose generated code makes a valid request cheap;
-all that is wrong with an invalid one is said at once, each thing with its JSON pointer (RFC 6901).
+to a tuple. Built on cattrs, which finds the hook of each type once; all that is wrong with an invalid value is said at
+once, each thing with its JSON pointer (RFC 6901).
 
 A union is told apart by the kind of the JSON value, and several classes in one by a `Literal` field that all of them
 have (`type: Literal["text"]`).
@@ -220,8 +220,10 @@ def _annotated(wanted: Any, converter: Converter) -> Hook:
         return hook
 
     def structure_bounded(value: Any, _: Any) -> Any:
-        if type(value) in (list, dict) and (problem := field.problem(value)):
-            _refuse(problem)  # before its entries are looked at: there may be millions
+        if type(value) is list or type(value) is dict:
+            if problem := field.problem(value):
+                _refuse(problem)  # before its entries are looked at: there may be millions
+            return hook(value, inner)
         result = hook(value, inner)
         if result is not None and (problem := field.problem(result)):
             _refuse(problem)
@@ -232,27 +234,24 @@ def _annotated(wanted: Any, converter: Converter) -> Hook:
 
 def _union(wanted: Any, converter: Converter) -> Hook:
     classes = [member for member in get_args(wanted) if attrs.has(member)]
-    hooks: dict[type, Hook] = {dict: _tagged(classes, converter)} if len(classes) > 1 else {}
+    hooks: dict[type, tuple[Hook, Any]] = {dict: (_tagged(classes, converter), wanted)} if len(classes) > 1 else {}
     for member in get_args(wanted):
         if member in classes and len(classes) > 1:
             continue
         for json_type in _json_types(member):
             if json_type in hooks:
                 raise TypeError(f"{wanted!r}: two members are written as {_NAMES[json_type]}")
-            hooks[json_type] = partial(_call, converter.get_structure_hook(member), member)
+            hooks[json_type] = converter.get_structure_hook(member), member
     names = " or ".join(_NAMES[json_type] for json_type in hooks if json_type is not NoneType)
 
     def structure_union(value: Any, _: Any) -> Any:
-        hook = hooks.get(type(value))
-        if hook is None:
+        found = hooks.get(type(value))
+        if found is None:
             _refuse(f"must be {names}, not {_name(value)}")
-        return hook(value, None)
+        hook, member = found
+        return hook(value, member)
 
     return structure_union
-
-
-def _call(hook: Hook, cls: Any, value: Any, _: Any) -> Any:
-    return hook(value, cls)
 
 
 def _tagged(classes: list[Any], converter: Converter) -> Hook:
@@ -277,13 +276,23 @@ def _tagged(classes: list[Any], converter: Converter) -> Hook:
 
 
 def _class(cls: Any, converter: Converter) -> Hook:
-    generated = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=converter.forbid_extra_keys)
+    """By what a value names, which is a few of the fields; what is not valid is gone through again, field by field."""
+    examined = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=converter.forbid_extra_keys)
+    fields = {it.name: (it.alias, converter.get_structure_hook(it.type), it.type) for it in attrs.fields(cls)}
+    lenient = not converter.forbid_extra_keys
 
     def structure_class(value: Any, _: Any) -> Any:
         if type(value) is not dict:
             _refuse(f"must be an object, not {_name(value)}")
         try:
-            return generated(value, cls)
+            named = [(*fields[key], item) for key, item in value.items() if key in fields or not lenient]
+            return cls(**{alias: hook(item, kind) for alias, hook, kind, item in named})
+        except (_Refused, KeyError, TypeError):
+            return examine(value)
+
+    def examine(value: Any) -> Any:
+        try:
+            return examined(value, cls)
         except ClassValidationError as error:
             raise _Refused(list(_of_class(error, value))) from None
 

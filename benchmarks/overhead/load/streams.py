@@ -1,12 +1,14 @@
 """A client that only counts server-sent events, so that it does not become what is measured.
 
-    streams.py URL BODY_FILE CONNECTIONS STREAMS
+    streams.py URL CONNECTIONS STREAMS
 
-Each connection asks for the next stream when its last one ended. Prints one JSON line.
+Asks with the file named by BENCH_BODIES, and with the key in BENCH_KEY if there is one. Each connection asks for the
+next stream when its last one ended. Prints one JSON line.
 """
 
 import asyncio
 import json
+import os
 import statistics
 import sys
 import time
@@ -65,6 +67,8 @@ class Load:
         parts = urlsplit(url)
         self.address = (parts.hostname, parts.port)
         head = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
+        if key := os.environ.get("BENCH_KEY"):
+            head += f"Authorization: Bearer {key}\r\n"
         self.request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
         self.left = self.wanted = streams
         self.streams = self.events = self.open = 0
@@ -87,5 +91,6 @@ class Load:
 
 
 if __name__ == "__main__":
-    url, body, connections, streams = sys.argv[1:]
-    print(json.dumps(uvloop.run(Load(url, Path(body).read_bytes(), int(streams)).run(int(connections)))))
+    url, connections, streams = sys.argv[1:]
+    body = Path(os.environ["BENCH_BODIES"]).read_bytes()
+    print(json.dumps(uvloop.run(Load(url, body, int(streams)).run(int(connections)))))

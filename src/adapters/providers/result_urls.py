@@ -6,12 +6,11 @@ it is fetched by the egress, from public addresses only, unless the operator nam
 
 from pathlib import Path
 
-import httpx
 from attrs import frozen
 
 from ...application.artifact_ports import Egress
 from ...domain.errors import ArtifactTooLarge, ProviderBadResponse, UrlNotAllowed, UrlUnavailable
-from .transport.upstream import Upstream
+from .transport.upstream import Target, Upstream
 
 
 @frozen(kw_only=True)
@@ -41,8 +40,8 @@ class ResultUrls:
         else:
             await self._fetch_other(self.egress, url, path)
 
-    async def _fetch_own(self, url: httpx.URL, path: Path) -> None:
-        reply = await self.upstream.get(url)
+    async def _fetch_own(self, target: Target, path: Path) -> None:
+        reply = await self.upstream.get(target)
         try:
             if not reply.is_success:
                 raise self._refused(f"where it answered {reply.status}")

@@ -9,25 +9,24 @@ whichever is asked answers for all.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
 
 from attrs import frozen
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from ...application.telemetry import Observed
+from .tallies import CountTally, TalliedHistogram, TimeTally
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 MOST_MODELS: Final = 500
@@ -48,20 +47,6 @@ class Reading:
     labels: tuple[tuple[str, str], ...] = ()
 
 
-M = TypeVar("M", bound=MetricWrapperBase)
-
-
-class _Labelled(dict[tuple[str, ...], M]):
-    """A metric by the values of its labels: to look one up with `labels` takes eight times as long."""
-
-    def __init__(self, metric: M) -> None:
-        self._metric = metric
-
-    def __missing__(self, values: tuple[str, ...]) -> M:
-        self[values] = child = self._metric.labels(*values)
-        return child
-
-
 Gauges = Callable[[], Iterable[Reading]]
 """What is looked up when metrics are asked for; must not wait for anything."""
 
@@ -70,98 +55,103 @@ class PrometheusMetrics:
     """Implements `Observer`, and counts requests."""
 
     def __init__(self, gauges: Gauges = tuple) -> None:
+        self._gauges = gauges
+        self._is_one_of_many = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         self._registry = CollectorRegistry()
         self._models: dict[str, str] = {}
-        made = self._registry
-        self._requests = _Labelled(
-            Counter(
-                "pluggably_http_requests", "Requests that were answered.", ("method", "route", "status"), registry=made
-            )
-        )
-        self._request_s = _Labelled(
-            Histogram(
-                "pluggably_http_request_seconds", "How long requests took.", ("route",), buckets=_FAST, registry=made
-            )
-        )
+        self._tallies: list[CountTally | TimeTally] = []
+        self._at_work = 0
         self._in_progress = Gauge(
-            "pluggably_http_requests_in_progress", "Requests at work.", registry=made, multiprocess_mode="livesum"
+            "pluggably_http_requests_in_progress",
+            "Requests at work.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
         )
         model = ("modality", "provider", "model")
-        self._generations = _Labelled(
-            Counter("pluggably_generations", "Generations by what became of them.", (*model, "outcome"), registry=made)
+        self._requests = self._counts(
+            "pluggably_http_requests", "Requests that were answered.", "method", "route", "status"
         )
-        self._generation_s = _Labelled(
-            Histogram("pluggably_generation_seconds", "How long generations took.", model, buckets=_FAST, registry=made)
+        self._request_s = self._times("pluggably_http_request_seconds", "How long requests took.", "route")
+        self._generations = self._counts(
+            "pluggably_generations", "Generations by what became of them.", *model, "outcome"
         )
-        self._first_output_s = _Labelled(
-            Histogram(
-                "pluggably_first_output_seconds",
-                "How long their first output took.",
-                model,
-                buckets=_FAST,
-                registry=made,
-            )
+        self._generation_s = self._times("pluggably_generation_seconds", "How long generations took.", *model)
+        self._first_output_s = self._times(
+            "pluggably_first_output_seconds", "How long their first output took.", *model
         )
-        self._tokens = _Labelled(Counter("pluggably_tokens", "Tokens.", ("provider", "model", "kind"), registry=made))
-        self._attempts = _Labelled(
-            Counter(
-                "pluggably_attempts",
-                "Tries of models, by what became of them.",
-                ("provider", "model", "status"),
-                registry=made,
-            )
+        self._tokens = self._counts("pluggably_tokens", "Tokens.", "provider", "model", "kind")
+        self._attempts = self._counts(
+            "pluggably_attempts", "Tries of models, by what became of them.", "provider", "model", "status"
         )
-        self._append_s = Histogram(
-            "pluggably_event_store_append_seconds", "How long storing events took.", buckets=_QUICK, registry=made
+        self._append_s = self._times(
+            "pluggably_event_store_append_seconds", "How long storing events took.", bounds=_QUICK
         )
-        self._lag_s = Histogram(
-            "pluggably_event_loop_lag_seconds", "How late the event loop was.", buckets=_QUICK, registry=made
-        )
-        self._gauges = gauges
+        self._lag_s = self._times("pluggably_event_loop_lag_seconds", "How late the event loop was.", bounds=_QUICK)
 
     def begun(self) -> None:
         """A request is at work."""
-        self._in_progress.inc()
+        self._at_work += 1
 
     def answered(self, method: str, route: str, status: int, took_s: float) -> None:
         """A request is over."""
-        self._in_progress.dec()
-        self._requests[method, route, str(status)].inc()
-        self._request_s[route,].observe(took_s)
+        self._at_work -= 1
+        self._requests.add((method, route, str(status)))
+        self._request_s.add(took_s, (route,))
+        if self._is_one_of_many:
+            self.hand_over()
 
     def generated(self, it: Observed) -> None:
         """A generation is over."""
         name = self._name(it.model)
         labels = (it.modality.value, it.provider, name)
-        self._generations[*labels, it.outcome].inc()
-        self._generation_s[labels].observe(it.timing.total_ms / 1000)
+        self._generations.add((*labels, it.outcome))
+        self._generation_s.add(it.timing.total_ms / 1000, labels)
         if it.timing.first_output_ms is not None:
-            self._first_output_s[labels].observe(it.timing.first_output_ms / 1000)
+            self._first_output_s.add(it.timing.first_output_ms / 1000, labels)
         for tried in it.attempts:
-            self._attempts[tried.provider, self._name(tried.model), tried.status].inc()
+            self._attempts.add((tried.provider, self._name(tried.model), tried.status))
         if it.usage:
-            self._tokens[it.provider, name, "input"].inc(it.usage.input_tokens)
-            self._tokens[it.provider, name, "cached_input"].inc(it.usage.cached_input_tokens)
-            self._tokens[it.provider, name, "output"].inc(it.usage.output_tokens)
+            self._tokens.add((it.provider, name, "input"), it.usage.input_tokens)
+            self._tokens.add((it.provider, name, "cached_input"), it.usage.cached_input_tokens)
+            self._tokens.add((it.provider, name, "output"), it.usage.output_tokens)
 
     def stored(self, took_s: float) -> None:
         """Events of a session were stored."""
-        self._append_s.observe(took_s)
+        self._append_s.add(took_s)
 
     def lagged(self, late_s: float) -> None:
         """The event loop was so late."""
-        self._lag_s.observe(late_s)
+        self._lag_s.add(late_s)
+
+    def hand_over(self) -> None:
+        """Hand what was counted to prometheus_client: where another process may be asked, after each request, and now
+        and then for what belongs to none.
+        """
+        for tally in self._tallies:
+            tally.hand_over()
+        self._in_progress.set(self._at_work)
 
     def expose(self) -> tuple[str, bytes]:
         """All metrics, as they are now."""
+        self.hand_over()
         asked = CollectorRegistry()
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        if self._is_one_of_many:
             MultiProcessCollector(asked)  # type: ignore[no-untyped-call]
         else:
             ProcessCollector(registry=asked)
         asked.register(_Readings(self._gauges))
-        counted = b"" if "PROMETHEUS_MULTIPROC_DIR" in os.environ else generate_latest(self._registry)
+        counted = b"" if self._is_one_of_many else generate_latest(self._registry)
         return CONTENT_TYPE, counted + generate_latest(asked)
+
+    def _counts(self, name: str, said: str, *labels: str) -> CountTally:
+        tally = CountTally(Counter(name, said, labels, registry=self._registry))
+        self._tallies.append(tally)
+        return tally
+
+    def _times(self, name: str, said: str, *labels: str, bounds: Sequence[float] = _FAST) -> TimeTally:
+        tally = TimeTally(TalliedHistogram(name, said, labels, buckets=bounds, registry=self._registry), bounds)
+        self._tallies.append(tally)
+        return tally
 
     def _name(self, model: str) -> str:
         if model not in self._models:

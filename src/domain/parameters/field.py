@@ -6,6 +6,8 @@ from typing import Any
 
 from attrs import frozen
 
+_NUMBERS, _SIZED = (int, float), (str, tuple, list, Mapping)  # to make a union takes longer than to ask
+
 
 @frozen(eq=False)  # part of types: equal and hashable by identity, whatever its examples are
 class Field:
@@ -28,14 +30,14 @@ class Field:
 
     def problem(self, value: object) -> str | None:
         """What is wrong with a value of the right type, or None."""
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, _NUMBERS) and not isinstance(value, bool):
             if value != value:  # noqa: PLR0124 - NaN passes every comparison below
                 return "must be a number, not NaN"
             if (self.minimum is not None and value < self.minimum) or (
                 self.maximum is not None and value > self.maximum
             ):
                 return f"must be {self.range}, not {_shown(value)}"
-        if isinstance(value, str | tuple | list | Mapping):
+        if isinstance(value, _SIZED):
             return self._problem_of_length(value) or self._problem_of_form(value)
         return None
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from ...application.catalog import Catalog
 from ..composition.service import Service, create_service, start_logging
+from ..http.one_write import OneWriteProtocol
 from ..settings import Settings, SettingsError, require_loopback
 from .workers import expect_shareable, handed_down, supervise
 
@@ -50,7 +51,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         service.app,
         loop="uvloop",
-        http="httptools",
+        http=OneWriteProtocol,
         lifespan="on",
         log_config=None,
         log_level="warning",

@@ -97,6 +97,7 @@ async def being_watched(metrics: "PrometheusMetrics", gauges: Gauges, storage: S
     finally:
         lag.cancel()
         await asyncio.wait({lag})
+        metrics.hand_over()
 
 
 async def _watch_lag(metrics: "PrometheusMetrics") -> None:
@@ -105,3 +106,4 @@ async def _watch_lag(metrics: "PrometheusMetrics") -> None:
         due = loop.time() + LAG_EVERY_S
         await asyncio.sleep(LAG_EVERY_S)
         metrics.lagged(max(0.0, loop.time() - due))
+        metrics.hand_over()

@@ -232,30 +232,28 @@ def _as_named(body: Mapping[str, Any], found: list[Violation]) -> list[Violation
     return [evolve(it, pointer="/max_completion_tokens") if it.pointer == "/max_tokens" else it for it in found]
 
 
+_ROLES: Mapping[str, Role] = {"system": Role.SYSTEM, "developer": Role.SYSTEM, "user": Role.USER}
+
+
 def to_message(message: ChatMessage) -> Message:
     """A message as the domain has it."""
-    match message:
-        case ToolMessage(tool_call_id=tool_call_id):
-            text = "".join(part.text for part in _parts(message) if isinstance(part, TextPart))
-            return Message(Role.TOOL, (ToolResultPart(tool_call_id=tool_call_id, text=text),))
-        case AssistantMessage(tool_calls=tool_calls):
-            calls = tuple(
-                ToolCallPart(id=call.id, name=call.function.name, arguments=call.function.arguments)
-                for call in tool_calls or ()
-            )
-            return Message(Role.ASSISTANT, _parts(message) + calls)
-        case ToldMessage(role=role):
-            return Message(Role.SYSTEM if role == "developer" else Role(role), _parts(message))
+    if isinstance(message, ToldMessage):
+        return Message(_ROLES[message.role], _parts(message))
+    if isinstance(message, AssistantMessage):
+        calls = tuple(
+            ToolCallPart(id=call.id, name=call.function.name, arguments=call.function.arguments)
+            for call in message.tool_calls or ()
+        )
+        return Message(Role.ASSISTANT, _parts(message) + calls)
+    text = "".join(part.text for part in _parts(message) if isinstance(part, TextPart))
+    return Message(Role.TOOL, (ToolResultPart(tool_call_id=message.tool_call_id, text=text),))
 
 
 def _parts(message: ChatMessage) -> tuple[Part, ...]:
-    match message.content:
-        case None:
-            return ()
-        case str(text):
-            return (TextPart(text),)
-        case content:
-            return tuple(_part(it) for it in content)
+    content = message.content
+    if isinstance(content, str):
+        return (TextPart(content),)
+    return tuple(map(_part, content or ()))
 
 
 def _part(content: ChatText | ChatImage | ChatRefusal) -> Part:

@@ -1,27 +1,30 @@
 """Around every request: its id, its body within bounds, its end when the client leaves, and its line in the log.
 
 An ASGI middleware, outside of Falcon, because a server only tells `receive` that a client has gone: as soon as the body
-is read, a watcher listens there and cancels the task that works on the request. Everything the work has opened hangs
-in the exchange's exit stack, so that it ends with the request, whatever happens.
+is read, somebody listens there, and cancels the task that works on the request. Everything the work has opened is owned
+by the exchange, so that it ends with the request, whatever happens.
 """
 
 import asyncio
 import re
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from contextlib import AsyncExitStack
+from itertools import count
 from time import perf_counter
 from typing import Any, cast
 
 import structlog
 from attrs import define, field
 from falcon.asgi import Request as FalconRequest
+from structlog.typing import FilteringBoundLogger
 
 from ...application.access import Access
 from ...application.telemetry import NOTES, TRACEPARENT, RequestObserver
 from ...domain.access import Principal
 from ...domain.errors import Draining, GatewayError
-from .incoming import ClientGone, Incoming
+from .departure import Departure
+from .incoming import ClientGone, Incoming, read_whole
 from .permissions import may_be_public
 from .problems import Problem, internal_error, problem_of
 from .services import HttpOptions
@@ -47,11 +50,10 @@ _log = structlog.get_logger()
 
 @define(eq=False)
 class Exchange:
-    """One request and its answer. `owned` is closed when the answer is complete or nobody waits for it any more."""
+    """One request and its answer."""
 
     request_id: str
     options: HttpOptions
-    owned: AsyncExitStack = field(factory=AsyncExitStack)
     body: bytes = b""
     incoming: Incoming | None = None
     """The body, where it was not read before: then `body` is empty."""
@@ -69,6 +71,7 @@ class Exchange:
     headers_only: bool = False
     drained: asyncio.Event = field(factory=asyncio.Event)
     """Set when the service drains: what has no end of its own ends then."""
+    _owned: list[AsyncGenerator[bytes, None]] = field(init=False, factory=list)
 
     @property
     def route(self) -> str:
@@ -84,6 +87,17 @@ class Exchange:
     def base(self) -> str:
         """How the client reaches the service, such as `https://example.com`."""
         return self.request.prefix if self.request else ""
+
+    def own(self, stream: AsyncGenerator[bytes, None]) -> None:
+        """Have a stream closed when the answer is complete, or nobody waits for it any more."""
+        self._owned.append(stream)
+
+    async def end(self) -> None:
+        """Close what is owned, the newest first."""
+        if self._owned:
+            async with AsyncExitStack() as stack:
+                for stream in self._owned:
+                    stack.push_async_callback(stream.aclose)
 
 
 class Request(FalconRequest):
@@ -105,6 +119,7 @@ class RequestScope:
         self._app = app
         self._access, self._requests = access, requests
         self._options = options
+        self._log: FilteringBoundLogger = _log.bind()  # found once
 
     @property
     def draining(self) -> bool:
@@ -128,9 +143,10 @@ class RequestScope:
             await self._serve(exchange, scope, length, receive, _answering(exchange, send))
         finally:
             took_s = perf_counter() - begun
-            self._requests.answered(scope["method"], exchange.route, exchange.final_status, took_s)
+            route, status = exchange.route, exchange.final_status
+            self._requests.answered(scope["method"], route, status, took_s)
             if self._options.access_log:
-                _write_log(exchange, scope, took_s)
+                self._write_log(exchange, method=scope["method"], route=route, status=status, took_s=took_s)
 
     async def _serve(self, exchange: Exchange, scope: Scope, length: int, receive: Receive, send: Send) -> None:
         try:
@@ -143,10 +159,11 @@ class RequestScope:
         except ClientGone:
             exchange.gone = True
             return
-        inner = {**scope, "exchange": exchange}
-        if scope["method"] == "HEAD":
-            inner["method"] = "GET"  # the server leaves out the body
+        method = scope["method"]
+        if method == "HEAD":
+            method = "GET"  # the server leaves out the body
             exchange.headers_only = True
+        inner = {**scope, "method": method, "exchange": exchange}
         try:
             await _until_gone(exchange, receive, self._app(inner, _nothing_more, send))
         except asyncio.CancelledError:
@@ -172,19 +189,31 @@ class RequestScope:
 
     async def _take_body(self, exchange: Exchange, scope: Scope, length: int, receive: Receive) -> None:
         if exchange.principal is None:  # on a route that is for everybody: none of these takes a body
-            await _read(Incoming(receive, length, 0))
+            await read_whole(receive, length, 0)
         elif (scope["method"], scope["path"].rstrip("/")) in STREAMED:
             exchange.incoming = Incoming(receive, length, self._options.upload_limit_bytes)
         else:
-            exchange.body = await _read(Incoming(receive, length, self._options.body_limit_bytes))
+            exchange.body = await read_whole(receive, length, self._options.body_limit_bytes)
+
+    def _write_log(self, exchange: Exchange, *, method: str, route: str, status: int, took_s: float) -> None:
+        if exchange.principal:
+            exchange.notes["principal"] = exchange.principal.id
+        if exchange.trace:
+            exchange.notes["trace_id"] = exchange.trace.id
+        self._log.info(
+            "request.completed",
+            method=method,
+            route=route,
+            status=status,
+            ms=round(took_s * 1000, 1),
+            request_id=exchange.request_id,
+            bytes=exchange.sent_bytes,
+            **exchange.notes,
+        )
 
     def _expect_open(self, scope: Scope) -> None:
         if self.draining and not scope["path"].startswith("/health/"):
             raise _draining()
-
-
-async def _read(incoming: Incoming) -> bytes:
-    return b"".join([piece async for piece in incoming])
 
 
 def _credential(scope: Scope) -> str | None:
@@ -209,19 +238,21 @@ async def _until_gone(exchange: Exchange, receive: Receive, work: Awaitable[None
     """Do the work, unless the client leaves before its end: then cancel it."""
     worker = cast("asyncio.Task[None]", asyncio.current_task())
 
-    async def watch() -> None:
-        if exchange.incoming:
-            await exchange.incoming.ended.wait()  # until then whoever reads the body notices that the client leaves
-        while (await receive())["type"] != "http.disconnect":
-            pass
+    def left() -> None:
         if not exchange.complete:
             exchange.gone = True
             worker.cancel()
 
-    watcher = asyncio.create_task(watch())
+    departure = Departure(receive, left)
+    if exchange.incoming:
+        exchange.incoming.ended = departure.listen  # until then whoever reads the body notices that the client leaves
+    else:
+        departure.listen()
     try:
-        async with exchange.owned:
+        try:
             await work
+        finally:
+            await exchange.end()
     except ClientGone:
         exchange.gone = True
     except asyncio.CancelledError:
@@ -229,7 +260,7 @@ async def _until_gone(exchange: Exchange, receive: Receive, work: Awaitable[None
             raise
         worker.uncancel()
     finally:
-        watcher.cancel()
+        departure.close()
 
 
 async def _nothing_more() -> Message:
@@ -246,9 +277,17 @@ def _read_headers(scope: Scope) -> tuple[str, int, Trace | None]:
             length = value
         elif name == b"traceparent":
             trace = value
-    own = _REQUEST_ID.fullmatch(request_id)
-    named = request_id.decode() if own else f"req_{secrets.token_hex(12)}"
+    named = request_id.decode() if _REQUEST_ID.fullmatch(request_id) else _new_request_id()
     return named, int(length) if length.isdigit() else 0, read_trace(trace) if trace else None
+
+
+_PROCESS = secrets.token_hex(8)
+_numbers = count()
+
+
+def _new_request_id() -> str:
+    """One that no other request has: nobody has to be unable to guess it."""
+    return f"req_{_PROCESS}{next(_numbers):08x}"
 
 
 def _answering(exchange: Exchange, send: Send) -> Send:
@@ -277,20 +316,3 @@ async def _send_problem(send: Send, problem: Problem) -> None:
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": problem.body})
-
-
-def _write_log(exchange: Exchange, scope: Scope, took_s: float) -> None:
-    if exchange.principal:
-        exchange.notes["principal"] = exchange.principal.id
-    if exchange.trace:
-        exchange.notes["trace_id"] = exchange.trace.id
-    _log.info(
-        "request.completed",
-        method=scope["method"],
-        route=exchange.route,
-        status=exchange.final_status,
-        ms=round(took_s * 1000, 1),
-        request_id=exchange.request_id,
-        bytes=exchange.sent_bytes,
-        **exchange.notes,
-    )

@@ -71,7 +71,7 @@ async def begin_stream(resp: Response, exchange: Exchange, stream: AsyncGenerato
     Raises:
         GatewayError: whatever the stream raised before that.
     """
-    exchange.owned.push_async_callback(stream.aclose)
+    exchange.own(stream)
     first = await anext(stream)
     resp.content_type = "text/event-stream"
     resp.set_header("cache-control", "no-cache")
@@ -79,7 +79,7 @@ async def begin_stream(resp: Response, exchange: Exchange, stream: AsyncGenerato
     if exchange.headers_only:
         return
     resp.stream = whole = _chain(first, stream)
-    exchange.owned.push_async_callback(whole.aclose)
+    exchange.own(whole)
 
 
 async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

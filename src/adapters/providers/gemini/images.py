@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import msgspec
 
 from ....domain.errors import InvalidRequest, ProviderBadResponse
@@ -32,7 +31,7 @@ from ..estimates import estimated
 from ..media_request import folder_of
 from ..pictures.files import BASE64_LIMIT_BYTES, mapped, picture_in, write_base64
 from ..transport.statuses import expect_success
-from ..transport.upstream import Upstream
+from ..transport.upstream import Target, Upstream
 from .answer_wire import WirePart, counted, read_answer, read_part
 from .errors import to_error
 from .finish_reasons import finish_reason_of
@@ -48,7 +47,7 @@ _QUOTE: Final = ord('"')
 class GeminiImages:
     """The pictures of one server."""
 
-    def __init__(self, upstream: Upstream, url: Callable[[str], httpx.URL]) -> None:
+    def __init__(self, upstream: Upstream, url: Callable[[str], Target]) -> None:
         """`url` is where a model is asked, by its name."""
         self._upstream, self._url = upstream, url
 

@@ -14,8 +14,6 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
-import httpx
-
 from ....domain.crossing import SEES_PICTURES
 from ....domain.errors import StateTokenRefused
 from ....domain.generation import BackendState, GenerationEvent, GenerationRequest
@@ -24,7 +22,7 @@ from ....domain.parameters import TEXT_PARAMETERS
 from ..model_names import fits, is_pattern
 from ..named_models import NamedModels
 from ..transport.exchange import Exchange
-from ..transport.upstream import Limits, Upstream
+from ..transport.upstream import Limits, Target, Upstream
 from ..verbatim import Verbatim
 from .answer_wire import STATE, GeminiAnswer, from_wire
 from .errors import ERRORS
@@ -117,11 +115,11 @@ class GeminiProvider:
         """Close every connection."""
         await self._upstream.close()
 
-    def _whole_url(self, model: str) -> httpx.URL:
+    def _whole_url(self, model: str) -> Target:
         """A name is one segment of a path, whatever is in it: it may come from a client."""
         return self._upstream.at(f"/models/{quote(model, safe='')}:generateContent")
 
-    def _streamed_url(self, model: str) -> httpx.URL:
+    def _streamed_url(self, model: str) -> Target:
         return self._upstream.at(f"/models/{quote(model, safe='')}:streamGenerateContent?alt=sse")
 
     def _model(self, name: str) -> Model:

@@ -15,8 +15,6 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any, ClassVar
 
-import httpx
-
 from ....domain.errors import StateTokenRefused
 from ....domain.generation import BackendState, GenerationRequest, InputFile
 from ...disk_errors import disk_errors
@@ -24,6 +22,7 @@ from ...workspace import in_thread
 from ..media_request import picture_of
 from ..tasks import TaskGone, TaskStatus
 from ..transport.json_api import JsonApi
+from ..transport.upstream import Target
 from .wire import (
     FROM_IMAGE,
     FROM_TEXT,
@@ -81,7 +80,7 @@ class MeshyService:
         begun = await self._api.post(self._api.upstream.at(PATHS[kind]), body, Begun)
         return task_named(kind, begun, self._api.upstream.provider)
 
-    def _at(self, task: str) -> httpx.URL:
+    def _at(self, task: str) -> Target:
         kind, _, number = task.partition("/")
         return self._api.upstream.at(f"{PATHS[kind]}/{number}")
 

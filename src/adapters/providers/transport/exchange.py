@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from time import monotonic
 from typing import Final, Protocol
 
-import httpx
 from attrs import frozen
 
 from ....domain.errors import GatewayError, ProviderBadResponse, ProviderTimeout, StreamInterrupted
@@ -15,7 +14,7 @@ from ....domain.generation import Completed, GenerationEvent, Started, TextDelta
 from .event_stream import EventStream, EventTooLarge
 from .reply import Reply
 from .statuses import ERROR_LIMIT_BYTES, ToError, expect_success
-from .upstream import Upstream
+from .upstream import Target, Upstream
 
 ANSWER_LIMIT_BYTES: Final = 32 * 1024 * 1024
 
@@ -66,12 +65,12 @@ class Exchange:
     errors: ErrorTable
 
     async def whole(
-        self, url: httpx.URL, body: bytes, read: Callable[[bytes], Completed]
+        self, target: Target, body: bytes, read: Callable[[bytes], Completed]
     ) -> AsyncGenerator[GenerationEvent, None]:
         """Ask for an answer in one piece, which `read` understands."""
         yield Started()  # no server says when it takes a request out of its queue
         limits = self.upstream.limits
-        reply = await self.upstream.post(url, body)
+        reply = await self.upstream.post(target, body)
         try:
             await expect_success(reply, limits.idle_s, self.errors.of_status)
             answer = await reply.whole(limit_bytes=ANSWER_LIMIT_BYTES, timeout_s=limits.first_byte_s)
@@ -80,12 +79,12 @@ class Exchange:
         yield read(answer)
 
     async def streamed(
-        self, url: httpx.URL, body: bytes, answer: StreamedAnswer
+        self, target: Target, body: bytes, answer: StreamedAnswer
     ) -> AsyncGenerator[GenerationEvent, None]:
         """Ask for an answer in events."""
         yield Started()
         idle_s = self.upstream.limits.idle_s
-        reply = await self.upstream.post(url, body)
+        reply = await self.upstream.post(target, body)
         try:
             await expect_success(reply, idle_s, self.errors.of_status)
             await expect_events(reply, self.errors, idle_s)

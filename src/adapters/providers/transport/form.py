@@ -9,7 +9,6 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Final
 
-import httpx
 from attrs import frozen
 
 from ...disk_errors import disk_errors
@@ -28,7 +27,7 @@ class FormFile:
     media_type: str
 
 
-class Form(httpx.AsyncByteStream):
+class Form:
     """A body for `Upstream.post`, with the headers that go with it."""
 
     def __init__(self, fields: Mapping[str, str], files: Sequence[FormFile]) -> None:

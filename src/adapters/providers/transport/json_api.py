@@ -2,7 +2,6 @@
 
 from typing import Any, Final, TypeVar
 
-import httpx
 import msgspec
 from attrs import frozen
 
@@ -10,7 +9,7 @@ from ....domain.errors import ProviderBadResponse
 from .form import Form
 from .reply import Reply
 from .statuses import ToError, expect_success
-from .upstream import Upstream
+from .upstream import Target, Upstream
 
 ANSWER_LIMIT_BYTES: Final = 4 * 1024 * 1024
 
@@ -24,7 +23,7 @@ class JsonApi:
     upstream: Upstream
     to_error: ToError
 
-    async def post(self, url: httpx.URL, body: dict[str, Any] | Form, kind: type[T]) -> T:
+    async def post(self, target: Target, body: dict[str, Any] | Form, kind: type[T]) -> T:
         """What it answers.
 
         Raises:
@@ -32,15 +31,15 @@ class JsonApi:
             GatewayError: it is an error, or did not come.
         """
         content = body if isinstance(body, Form) else msgspec.json.encode(body)
-        return await self._document(await self.upstream.post(url, content), kind)
+        return await self._document(await self.upstream.post(target, content), kind)
 
-    async def get(self, url: httpx.URL, kind: type[T]) -> T:
+    async def get(self, target: Target, kind: type[T]) -> T:
         """What it answers; raises as `post`."""
-        return await self._document(await self.upstream.get(url), kind)
+        return await self._document(await self.upstream.get(target), kind)
 
-    async def delete(self, url: httpx.URL) -> None:
+    async def delete(self, target: Target) -> None:
         """Have it delete something; raises as `post`."""
-        reply = await self.upstream.delete(url)
+        reply = await self.upstream.delete(target)
         try:
             await self._expect_success(reply)
             await reply.settle()

@@ -2,20 +2,21 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
-import aiohttp
-import httpx
-
+from ....application.deadlines import Deadlines
 from ....domain.errors import ProviderBadResponse, ProviderTimeout, StreamInterrupted
 from ...disk_errors import disk_errors
 from ...workspace import in_thread
-from .deadlines import Deadlines
+from .connection import Connection, ConnectionLost, NotHttp, headers_of
+from .connections import Connections
 
 SETTLE_S: Final = 0.25
 """How long to wait for the end of a body that has said all, so that its connection can be used again."""
+
+_OK, _NOT_OK = 200, 300
 
 _WRITE_BYTES: Final = 2**18
 """How much is written to a file at once: reads bring 16 KiB, and each write is a hop to a thread."""
@@ -24,19 +25,27 @@ _WRITE_BYTES: Final = 2**18
 class Reply:
     """An answer whose head has come. Read it to its end, or close it: that closes the connection."""
 
-    def __init__(self, response: httpx.Response, deadlines: Deadlines, provider: str) -> None:
-        self.status = response.status_code
-        self.headers = response.headers
-        self.headers.encoding = "iso-8859-1"  # else each look-up decodes all of them to find out
+    def __init__(self, connection: Connection, connections: Connections, deadlines: Deadlines, provider: str) -> None:
+        self.status = connection.status
         self.provider = provider
+        self._fields = connection.fields
+        self._headers: Mapping[str, str] | None = None
+        self._connection = connection
+        self._connections = connections
         self._deadlines = deadlines
-        self._stream = cast(httpx.AsyncByteStream, response.stream)
-        self._pieces = cast(AsyncGenerator[bytes, None], aiter(self._stream))
+        self._closed = False
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Those of the answer, by their names in lower case."""
+        if self._headers is None:
+            self._headers = headers_of(self._fields)
+        return self._headers
 
     @property
     def is_success(self) -> bool:
         """Whether the status is one of 200 to 299."""
-        return httpx.codes.is_success(self.status)
+        return _OK <= self.status < _NOT_OK
 
     async def piece(self, timeout_s: float) -> bytes:
         """What the next read brings; empty at the end.
@@ -46,12 +55,10 @@ class Reply:
             StreamInterrupted: the connection was lost before the end.
         """
         try:
-            return await self._deadlines.wait(anext(self._pieces), timeout_s)
-        except StopAsyncIteration:
-            return b""
+            return await self._connection.piece(self._deadlines, timeout_s)
         except TimeoutError as exc:
             raise ProviderTimeout(detail=f"Provider {self.provider!r} went silent for {timeout_s:g} s.") from exc
-        except (httpx.TransportError, aiohttp.ClientError, aiohttp.http.HttpProcessingError) as exc:
+        except (ConnectionLost, NotHttp) as exc:
             raise StreamInterrupted(detail=f"Provider {self.provider!r} cut its answer off.") from exc
 
     async def whole(self, *, limit_bytes: int, timeout_s: float) -> bytes:
@@ -62,15 +69,18 @@ class Reply:
             ProviderBadResponse: it was cut off, or is larger than the limit.
         """
         pieces, size = [], 0  # adding each to the body copies it each time: 300 times what a large one has
-        self._expect_at_most(limit_bytes, int(self.headers.get("content-length", 0)))
+        if not self._connection.whole:
+            self._expect_at_most(limit_bytes, int(self.headers.get("content-length", 0)))
         try:
             while piece := await self.piece(timeout_s):
                 size += len(piece)
                 self._expect_at_most(limit_bytes, size)
                 pieces.append(piece)
+                if self._connection.taken:
+                    break
         except StreamInterrupted as exc:
             raise ProviderBadResponse(detail=str(exc)) from exc
-        return b"".join(pieces)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def save(self, path: Path, *, limit_bytes: int, timeout_s: float) -> None:
         """Write all of the body into a new file, holding little of it; it may take `timeout_s` in all.
@@ -115,8 +125,9 @@ class Reply:
 
     async def close(self) -> None:
         """Let go of the connection: back to the pool after the end of the body, closed before it."""
-        await self._stream.aclose()
-        await self._pieces.aclose()
+        if not self._closed:
+            self._closed = True
+            self._connections.give_back(self._connection)
 
     def _expect_at_most(self, limit_bytes: int, size: int) -> None:
         if size > limit_bytes:

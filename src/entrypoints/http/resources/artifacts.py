@@ -110,9 +110,9 @@ async def _send(req: Request, resp: Response, pieces: AsyncGenerator[bytes, None
     if req.exchange.headers_only:
         resp.stream = _chained(b"", None)
         return
-    req.exchange.owned.push_async_callback(pieces.aclose)
+    req.exchange.own(pieces)
     resp.stream = whole = _chained(await anext(pieces, b""), pieces)
-    req.exchange.owned.push_async_callback(whole.aclose)
+    req.exchange.own(whole)
 
 
 async def _chained(first: bytes, rest: AsyncGenerator[bytes, None] | None) -> AsyncGenerator[bytes, None]:

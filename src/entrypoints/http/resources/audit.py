@@ -117,7 +117,7 @@ def _reader(req: Request) -> tuple[Principal, str]:
 
 def _stream(req: Request, resp: Response, export: AsyncGenerator[bytes, None]) -> None:
     """Answer with an export; one that fails on the way is cut off, and so is not taken for a whole one."""
-    req.exchange.owned.push_async_callback(export.aclose)
+    req.exchange.own(export)
     resp.content_type = NDJSON
     if not req.exchange.headers_only:
         resp.stream = export
