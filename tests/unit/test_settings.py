@@ -98,6 +98,8 @@ def test_the_example_file_is_what_the_declarations_say_and_loads(tmp_path):
         ('[[routes]]\nname = "a"\nmodels = ["x"]\nweights = {y = 1}', "none of its models"),
         ('[[routes]]\nname = "a"\nmodels = ["x"]\nweights = {x = 0}', "must be above 0"),
         ('[[routes]]\nname = "a"\nmodels = ["x"]\n[[routes]]\nname = "a"\nmodels = ["y"]', "names of their own"),
+        ('[[routes]]\nname = "a"\nmodels = ["x"]\nhedge_after_ms = 9', "needs two models"),
+        ('routing.attempts = 1\n[[routes]]\nname = "a"\nmodels = ["x", "y"]\nhedge_after_ms = 9', "attempts above 1"),
     ],
 )
 def test_a_route_that_leads_nowhere_is_refused(tmp_path, routes, said):
