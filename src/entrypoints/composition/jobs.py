@@ -10,6 +10,7 @@ import structlog
 
 from ...application.job_ports import JobStore
 from ...application.job_worker import LEASE, JobWorker
+from ...application.news import keep_taking
 from ...application.ports import Clock, IdFactory
 from ...domain.errors import GatewayError
 from ..settings import Settings
@@ -72,7 +73,7 @@ async def being_worked_on(
         repeated(worker.bury, LEASE.total_seconds() / 2, failed="jobs.sweep_failed"),
         repeated(forget, CLEANUP_S, failed="jobs.cleanup_failed"),
     ):
-        taking = asyncio.create_task(_keep_taking(worker))
+        taking = asyncio.create_task(keep_taking(worker.take, worker.news, LOOK_S, _not_taken))
         try:
             yield
         finally:
@@ -81,17 +82,8 @@ async def being_worked_on(
             await worker.close(grace_s)
 
 
-async def _keep_taking(worker: JobWorker) -> None:
-    while True:
-        worker.news.clear()
-        try:
-            await worker.take()
-        except GatewayError as error:
-            _log.warning("jobs.not_taken", code=error.code, error=str(error))
-        except Exception as error:  # it must not end without anybody noticing
-            _log.error("jobs.not_taken", exc_info=error)
-        try:
-            async with asyncio.timeout(LOOK_S):
-                await worker.news.wait()
-        except TimeoutError:
-            pass
+def _not_taken(error: Exception) -> None:
+    if isinstance(error, GatewayError):
+        _log.warning("jobs.not_taken", code=error.code, error=str(error))
+    else:
+        _log.error("jobs.not_taken", exc_info=error)
