@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pluggably.entrypoints.settings import SettingsError, load_settings, require_loopback, with_address
+from pluggably.entrypoints.settings import SettingsError, load_settings, own_url, require_loopback, with_address
 from tools.example_settings import example
 
 
@@ -70,6 +70,20 @@ def test_providers_have_names_of_their_own(tmp_path, names):
     file = write(tmp_path / "p.toml", "".join(PROVIDER.format(name) for name in names))
     with pytest.raises(SettingsError, match="names of their own"):
         load_settings(file, {})
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:81"),
+        ("0.0.0.0", "http://127.0.0.1:81"),
+        ("::", "http://[::1]:81"),
+        ("fd00::5", "http://[fd00::5]:81"),
+        ("gateway", "http://gateway:81"),
+    ],
+)
+def test_a_client_on_this_machine_knows_the_way_to_what_listens_everywhere(tmp_path, host, url):
+    assert own_url(with_address(load_settings(write(tmp_path / "p.toml", ""), {}), host, 81)) == url
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
