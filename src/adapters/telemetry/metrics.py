@@ -156,7 +156,7 @@ class PrometheusMetrics:
         """All metrics, as they are now."""
         asked = CollectorRegistry()
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-            MultiProcessCollector(asked)  # type: ignore[no-untyped-call]
+            MultiProcessCollector(asked)  # type: ignore[no-untyped-call]  # has no annotations
         else:
             ProcessCollector(registry=asked)
         asked.register(_Readings(self._gauges))
