@@ -26,6 +26,9 @@ class Noted:
     def __init__(self) -> None:
         self.folders: list[Path | None] = []
 
+    async def expect_free(self, wanted, folder, source):
+        """Anything may come."""
+
     async def arrived(self, folder, source, wanted):
         self.folders.append(folder)
         return [folder.name] if folder else [source]
@@ -60,9 +63,10 @@ class DownloadWorld:
             "fetchers": fetchers,
             "place": self.place,
             "budget": budget or FreeDisk(models, 0),
+            "arrivals": self.arrivals,
             "clock": clock,
         }
-        ordinary = {"beat_s": 0.01, "poll_s": 0.05, "name": name, "arrivals": self.arrivals}
+        ordinary = {"beat_s": 0.01, "poll_s": 0.05, "name": name}
         self.worker = DownloadWorker(**(shared | ordinary | options))
         self.downloads = Downloads(worker=self.worker, new_id=IdSequence(), **shared)
 

@@ -60,7 +60,6 @@ class ModelWorld:
             uses=self.uses,
             files=self.files,
             loader=self.loader,
-            fetching=fetching or NothingFetched(),
             clock=self.clock,
             read_parameters=read_parameters,
         )

@@ -56,6 +56,7 @@ EXAMPLES: dict[str, tuple[type, dict[str, Any]]] = {
             "name": "smart",
             "models": [["openai/gpt-5", "azure/gpt-5"], "smollm2-135m-instruct"],
             "weights": {"openai/gpt-5": 3},
+            "hedge_after_ms": 1500,
         },
     ),
 }

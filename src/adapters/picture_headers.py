@@ -64,7 +64,7 @@ def _jpeg(file: IO[bytes]) -> tuple[int, int]:
             if size or length < 6:  # noqa: PLR2004 - precision, height, width, components
                 raise _invalid("is a JPEG picture with more than one size")
             precision, height, width = struct.unpack(">BHH", _exactly(file, 5))
-            if precision != 8:  # noqa: PLR2004
+            if precision != 8:  # noqa: PLR2004 - bits, as it says below
                 raise _invalid("is a JPEG picture of more than eight bits")
             size, length = (width, height), length - 5
         file.seek(length, 1)
@@ -78,7 +78,7 @@ def _jpeg_marker(file: IO[bytes]) -> int:
     if _exactly(file, 1) != b"\xff":
         raise _invalid("is a damaged JPEG picture")
     for _ in range(_MOST_SEGMENTS):
-        if (marker := _exactly(file, 1)[0]) != 0xFF:  # noqa: PLR2004
+        if (marker := _exactly(file, 1)[0]) != 0xFF:  # noqa: PLR2004 - what fill bytes are
             return marker
     raise _invalid("is a damaged JPEG picture")
 

@@ -5,9 +5,9 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 from attrs import define, field
 
-from ..domain.attempt import Attempt
-from ..domain.errors import GatewayError, ProviderRateLimited, ProviderUnavailable
-from ..domain.model import Model
+from ..domain.attempt import HEDGED_AWAY, Attempt
+from ..domain.errors import GatewayError, ProviderRateLimited, ProviderUnavailable, Rejected
+from ..domain.model import LOCAL, Model
 from ..domain.routing import may_be_tried_again
 from .routing import Candidates, Router, attempt
 
@@ -61,6 +61,23 @@ class Attempts:
         await asyncio.sleep(max(0.0, wait_s))
         return self._taken(model)
 
+    def second(self, first: Model) -> Model | None:
+        """The model to ask beside the first, which goes on: one that was not asked yet and can begin at once.
+
+        None if there is none, or the tries are used up. Two that run here never share the machine for one request.
+        """
+        if len(self.made) + 1 >= self.router.retries.attempts:
+            return None
+        for tier in self.candidates.tiers:
+            able = [
+                it
+                for it in self._healthy(tier)
+                if self.router.has_room(it) and not it.provider == first.provider == LOCAL
+            ]
+            if able:
+                return self._taken(self._least_busy(able))
+        return None
+
     @property
     def time_left_s(self) -> float:
         """How long the first output may still take."""
@@ -91,9 +108,17 @@ class Attempts:
         elif may_be_tried_again(error):
             self._again[model.id] = model
 
+    def hedged_away(self, model: Model, took_s: float) -> None:
+        """The model was stopped, as another one brought something first; that says nothing of its health."""
+        self.made.append(attempt(model, HEDGED_AWAY, took_s))
+
     def again(self, model: Model) -> None:
         """The model is asked once more at once, and otherwise."""
         self._left[model.id] = model
+
+    def passes_over(self, error: GatewayError) -> bool:
+        """Whether it is only this model that cannot take the request, while the others were unlucky."""
+        return isinstance(error, Rejected) and any(it.status != HEDGED_AWAY for it in self.made)
 
     def passed_over(self, model: Model, error: GatewayError) -> None:
         """The model cannot take the request, which others can."""
@@ -101,16 +126,22 @@ class Attempts:
 
     def _ready(self) -> Model | None:
         """Of the first tier in which one is left that is healthy and has room, or else is healthy, the least busy."""
-        now = self.router.now()
         for tier in self.candidates.tiers:
-            healthy = [it for it in tier if it.id in self._left and self.router.health(it).rests_until <= now]
+            healthy = self._healthy(tier)
             if len(healthy) == 1:
                 return healthy[0]
             if healthy:
-                free = [it for it in healthy if self.router.has_room(it)] or healthy
-                asked = self.candidates.asked
-                return min(free, key=lambda it: (self.router.load(asked, it), self.router.chance()))
+                return self._least_busy([it for it in healthy if self.router.has_room(it)] or healthy)
         return None
+
+    def _healthy(self, tier: tuple[Model, ...]) -> list[Model]:
+        """Those of a tier that are left and may be asked now."""
+        now = self.router.now()
+        return [it for it in tier if it.id in self._left and self.router.health(it).rests_until <= now]
+
+    def _least_busy(self, models: list[Model]) -> Model:
+        asked = self.candidates.asked
+        return min(models, key=lambda it: (self.router.load(asked, it), self.router.chance()))
 
     def _taken(self, model: Model) -> Model:
         self._left.pop(model.id, None)

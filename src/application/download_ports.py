@@ -195,6 +195,18 @@ class StorageBudget(Protocol):
 class Arrivals(Protocol):
     """Who is told that a model has come."""
 
+    async def expect_free(self, wanted: WantedModel, folder: Path | None, source: str | None) -> None:
+        """Insist that a model which is to come may have the id that is wanted for it.
+
+        Args:
+            wanted: what it shall be.
+            folder: where it is already, if it is.
+            source: what it is known by, if that is its source alone.
+
+        Raises:
+            NameTaken: another model is called so.
+        """
+
     async def arrived(self, folder: Path | None, source: str, wanted: WantedModel | None) -> Sequence[str]:
         """Take what came from a source into the catalog, as what somebody wanted it to be.
 
@@ -202,6 +214,10 @@ class Arrivals(Protocol):
 
         Returns:
             The ids of the models.
+
+        Raises:
+            InvalidRequest: there is not exactly one, which could be what was wanted.
+            NameTaken: another model has come to be called so.
         """
         ...
 

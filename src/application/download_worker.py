@@ -8,7 +8,7 @@ process pauses or cancels it. Every task here has an owner: they end when the co
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from ..domain import download as rules
 from ..domain.download import AT_WORK, DownloadFile, DownloadJob, DownloadStatus, Failure, FileStatus
 from ..domain.errors import GatewayError, Overloaded
 from .download_ports import Arrivals, DownloadPlace, DownloadStore, Lease, Sources, StorageBudget
-from .news import Changes, came
+from .news import Changes, keep_taking
 from .ports import Clock, ModelFetcher
 
 COMPLETE = "complete"
@@ -80,7 +80,7 @@ class DownloadWorker:
         """
         if self.alone:
             await self.store.end_leases()
-        looking = asyncio.create_task(self._look_for_work())
+        looking = asyncio.create_task(keep_taking(self._take, self._woken, self.poll_s, self._not_taken))
         try:
             yield
         finally:
@@ -113,16 +113,9 @@ class DownloadWorker:
                 work.task.cancel()
             await asyncio.wait({work.task})
 
-    async def _look_for_work(self) -> None:
-        while True:
-            self._woken.clear()
-            try:
-                await self._take()
-            except GatewayError:
-                pass  # the store is away: it is asked again
-            except Exception as error:  # it must not end without anybody noticing
-                _log.error("looking for downloads failed", exc_info=error)
-            await came(self._woken, self.poll_s)
+    def _not_taken(self, error: Exception) -> None:
+        if not isinstance(error, GatewayError):  # else the store is away: it is asked again
+            _log.error("looking for downloads failed", exc_info=error)
 
     async def _take(self) -> None:
         """Begin to work on all downloads that there is room for."""
@@ -167,7 +160,7 @@ class DownloadWorker:
         scheme, _, reference = job.source.partition(":")
         for fetcher in self.fetchers:
             if fetcher.scheme == scheme:
-                await _fetch(fetcher, reference, work)
+                await self._fetch(fetcher, reference, work)
                 return await self.arrivals.arrived(None, job.source, job.wanted)
         if scheme not in self.sources:
             raise GatewayError(detail=f"Nothing here fetches from {scheme}: any more; see the settings.")
@@ -179,6 +172,25 @@ class DownloadWorker:
                 work.verifying = True
                 folder = await self.place.put(evolve(job, files=tuple(work.files.values())))
         return await self.arrivals.arrived(folder, job.public_source, job.wanted)
+
+    async def _fetch(self, fetcher: ModelFetcher, reference: str, work: _Work) -> None:
+        """Have it come as a whole; there is room for it, as soon as it is known how much that is."""
+        total: int | None = None
+        async with aclosing(cast(Any, fetcher.fetch(reference))) as steps:
+            async for step in steps:
+                whole = step.status == COMPLETE
+                if step.bytes_total is not None and step.bytes_total != total:
+                    total = step.bytes_total
+                    await self.budget.reserve(work.job.key, total - step.bytes_done)
+                work.tell(
+                    DownloadFile(
+                        name=reference,
+                        address=reference,
+                        size_bytes=total or 0,
+                        bytes_done=step.bytes_done,
+                        status=FileStatus.COMPLETED if whole else FileStatus.RUNNING,
+                    )
+                )
 
     async def _beat(self, work: _Work) -> bool:
         """Store how far it is; whether to go on."""
@@ -216,10 +228,12 @@ class DownloadWorker:
             job = rules.fail(job, failure_of(error), at=at)
         elif job.status is not DownloadStatus.COMPLETED:
             job = rules.give_back(job, at=at)
-        with suppress(GatewayError):  # the store is away: somebody goes on when our lease is over
+        try:
             now = await self.store.save(job) or await self._as_changed(job)
             if now is None or now.status not in (*AT_WORK, DownloadStatus.QUEUED):
                 await self._let_go(job.key, now)
+        except GatewayError:  # the store is away: somebody goes on when our lease is over, and sets aside what it takes
+            await self.budget.release(job.key)
 
     async def _as_changed(self, job: DownloadJob) -> DownloadJob | None:
         """The download as somebody else has made it, with our last word on how far it is."""
@@ -233,21 +247,6 @@ class DownloadWorker:
         await self.budget.release(key)
         if now is None or now.status is DownloadStatus.CANCELLED or (now.failure and now.failure.code in OF_NO_USE):
             await self.place.discard(key)
-
-
-async def _fetch(fetcher: ModelFetcher, reference: str, work: _Work) -> None:
-    async with aclosing(cast(Any, fetcher.fetch(reference))) as steps:
-        async for step in steps:
-            whole = step.status == COMPLETE
-            work.tell(
-                DownloadFile(
-                    name=reference,
-                    address=reference,
-                    size_bytes=step.bytes_total or 0,
-                    bytes_done=step.bytes_done,
-                    status=FileStatus.COMPLETED if whole else FileStatus.RUNNING,
-                )
-            )
 
 
 def failure_of(error: BaseException) -> Failure:

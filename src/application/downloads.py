@@ -8,10 +8,11 @@ from attrs import define, evolve, field, frozen
 
 from ..domain import download as rules
 from ..domain.access import Principal, Scope
+from ..domain.discovery import gguf_models
 from ..domain.download import ENDED, DownloadFile, DownloadJob, DownloadStatus, WantedModel, key_of
 from ..domain.errors import GatewayError, InvalidRequest, NotFound, VersionConflict
 from ..domain.file_names import distinct, file_path, folder_name, refuse_pickles
-from .download_ports import DownloadPlace, DownloadStore, Listing, Sources, StorageBudget
+from .download_ports import Arrivals, DownloadPlace, DownloadStore, Listing, Sources, StorageBudget
 from .download_worker import DownloadWorker
 from .ports import Clock, IdFactory, ModelFetcher
 
@@ -41,6 +42,7 @@ class Downloads:
     fetchers: Sequence[ModelFetcher]
     place: DownloadPlace
     budget: StorageBudget
+    arrivals: Arrivals
     worker: DownloadWorker
     clock: Clock
     new_id: IdFactory
@@ -52,6 +54,7 @@ class Downloads:
 
         Raises:
             InsufficientScope, InvalidRequest, NotFound, UnsafeFile, SourceFailed, UrlNotAllowed: as they say.
+            NameTaken: it shall be called as another model is.
             InsufficientStorage: there is no room for it; nothing was fetched.
         """
         principal.require(Scope.MODELS_ADMIN)
@@ -162,7 +165,11 @@ class Downloads:
             job = now
 
     async def _added(self, job: DownloadJob) -> DownloadJob:
-        if await self.place.find(job) is None:
+        folder = await self.place.find(job)
+        if job.wanted and job.wanted.id:
+            whole = any(job.source.startswith(f"{it.scheme}:") for it in self.fetchers)
+            await self.arrivals.expect_free(job.wanted, folder, job.source if whole else None)
+        if folder is None:
             await self.budget.reserve(job.key, job.bytes_left)
         try:
             return await self.store.add(job)
@@ -229,6 +236,10 @@ def _checked(listing: Listing, request: DownloadRequest) -> tuple[DownloadFile, 
     names = [it.name for it in files]
     distinct(names)
     refuse_pickles(names)
+    if request.model and len(models := gguf_models(names)) > 1:
+        raise InvalidRequest.at(
+            "/model", f"is said of one model, and there are {len(models)} of them: `include` one of these", models[:20]
+        )
     expected = {name: hexes.lower() for name, hexes in request.sha256.items()}
     for name in expected:
         if name not in names:

@@ -131,12 +131,8 @@ class ModelLoader(Protocol):
 
 
 class Fetching(Protocol):
-    """What downloads are about."""
+    """What downloads will take. What they bring is no model before it is whole."""
 
     def reserved_bytes(self) -> int:
         """The space that those which run will still take."""
-        ...
-
-    def model_ids(self) -> Collection[str]:
-        """The models that they bring, as far as these are known."""
         ...

@@ -1,6 +1,8 @@
 """Waiting, in this process, until something has changed; who waits too long looks for himself."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
 from weakref import WeakValueDictionary
 
 from attrs import define, field
@@ -30,3 +32,19 @@ async def came(news: asyncio.Event, timeout_s: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+async def keep_taking(
+    take: Callable[[], Awaitable[None]], news: asyncio.Event, every_s: float, failed: Callable[[Exception], None]
+) -> NoReturn:
+    """Take what there is to do, at once, at every piece of news, and so often without any.
+
+    What goes wrong is told to `failed`, and tried again then: this must not end without anybody noticing.
+    """
+    while True:
+        news.clear()
+        try:
+            await take()
+        except Exception as error:
+            failed(error)
+        await came(news, every_s)

@@ -37,7 +37,8 @@ class Generator(Protocol):
         """Yield `Started`, then deltas or `Progress`, then exactly one `Completed`, last.
 
         `Completed.output` is what the deltas add up to. Closing the generator, or cancelling the task that waits for
-        it, cancels the work within one token or step. Raises `GatewayError` subclasses only, and never ends without
+        it, cancels the work within one token or step. One event after the other is waited for, but not always by the
+        same task. Raises `GatewayError` subclasses only, and never ends without
         `Completed`: an upstream that was cut off or went silent raises `StreamInterrupted`. Raises `StateTokenRefused`,
         before any output, for a `request.state` that it does not know or cannot go on from.
         """

@@ -7,12 +7,12 @@ from typing import Any
 from attrs import define, evolve, frozen
 
 from ..domain.access import Principal, Scope
-from ..domain.errors import InvalidRequest, ModelBusy, NameTaken, VersionConflict
-from ..domain.model import LOCAL, Modality, Model
+from ..domain.errors import InvalidRequest, NameTaken, VersionConflict
+from ..domain.model import LOCAL, Modality, Model, ModelStatus
 from ..domain.parameters import Parameters, given
 from ..domain.registration import Registered, Registration
 from .catalog import Catalog, require_honoured
-from .model_ports import Fetching, ModelFiles, ModelLoader, ModelRegistry, ModelUses
+from .model_ports import ModelFiles, ModelLoader, ModelRegistry, ModelUses
 from .ports import Clock
 
 NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._:/@+-]{0,126}[A-Za-z0-9])?"
@@ -70,7 +70,6 @@ class Registrations:
     uses: ModelUses
     files: ModelFiles
     loader: ModelLoader
-    fetching: Fetching
     clock: Clock
     read_parameters: Callable[[Modality, Mapping[str, Any]], Parameters]
 
@@ -88,6 +87,8 @@ class Registrations:
             said = _unsaid(model, new.id or model.id, self.catalog.aliases)
             if known := next((it for it in registered.models if it.place == said.place), None):
                 raise NameTaken(detail=f"It is registered already, as {known.id!r}.")
+            if registered.of(said.id) and (await self.catalog.get(said.id)).status is not ModelStatus.MISSING:
+                raise NameTaken(detail=f"{said.id!r} is another model, whose files are here.")
             said = evolve(said, created_at=self.clock())
             return await self._say(model, said, new.said, registered)
 
@@ -156,8 +157,6 @@ class Registrations:
             raise InvalidRequest.at(
                 "/query/files", f"the files of model {model.id!r} are not in a folder that models may be deleted from"
             )
-        if model.id in self.fetching.model_ids():
-            raise ModelBusy(detail=f"Model {model.id!r} is being fetched.")
         await self.loader.unload(model.id)
         freed = await self.files.remove(model)
         await self.uses.forget(model.id)

@@ -106,6 +106,10 @@ class Router:
         weights = self.routes[asked.id].weights if asked.provider == ROUTE else {}
         return (self._busy[model.id] + 1) / weights.get(model.id, 1.0)
 
+    def hedge_after_s(self, asked: Model) -> float | None:
+        """After how long without an output a second model of the route is asked too; None: never."""
+        return self.routes[asked.id].hedge_after_s if asked.provider == ROUTE else None
+
     def has_room(self, model: Model) -> bool:
         """Whether its provider may be asked one more at once."""
         seats = self.seats.get(model.provider)

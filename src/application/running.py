@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from datetime import datetime
+from functools import partial
 from time import perf_counter
 
 from attrs import define, evolve, field
@@ -11,7 +12,7 @@ from ..domain.access import Principal
 from ..domain.artifact import Artifact
 from ..domain.attempt import Attempt
 from ..domain.crossing import SEES_PICTURES
-from ..domain.errors import GatewayError, ProviderTimeout, Rejected, StateTokenRefused, StreamInterrupted
+from ..domain.errors import GatewayError, ProviderTimeout, StateTokenRefused, StreamInterrupted
 from ..domain.generation import (
     ArtifactPart,
     BackendState,
@@ -31,13 +32,14 @@ from ..domain.parameters import with_presets
 from ..domain.session import AUTO, CANCELLED
 from .attempts import Attempts
 from .command import GenerateCommand
+from .hedging import Asked, Hedging
 from .media import Media
 from .ports import Clock, Generator
 from .routing import Candidates, Router
 from .state_tokens import Start, StateTokens
 from .telemetry import Observed, Observer
 from .told import Told
-from .turns import SessionTurn
+from .turns import SessionTurn, to_its_end
 
 Output = TextDelta | ToolCallDelta | Progress | Generation
 """What a running generation gives: pieces, and last the whole."""
@@ -114,35 +116,26 @@ class RunningGeneration:
             GatewayError: the generation failed; its turn has been ended as failed by then.
         """
         times, attempts = _Times(perf_counter()), Attempts(self.router, self._candidates)
+        hedging = Hedging(attempts, partial(self._ask, attempts), self.router.hedge_after_s(self._candidates.asked))
         outcome, usage, whole = CANCELLED, None, None
         try:
             while whole is None:
                 self._model = model = await attempts.next()
-                begun = perf_counter()
                 try:
-                    self.router.catalog.used(model, self.clock())
-                    async with await self._request(model) as request:
-                        self.router.begins(model)
-                        try:
-                            async with (
-                                attempts.seat(model),
-                                aclosing(self.generators[model.provider].generate(request)) as events,
-                            ):
-                                event = await self._first(events, times, attempts)
-                                while not isinstance(event, Completed):
-                                    if event is None:
-                                        raise StreamInterrupted
-                                    if not isinstance(event, Started):
-                                        times.output()
-                                        self.tokens += 1
-                                        yield event
-                                    event = await anext(events, None)
-                                made, usage = attempts.succeeded(model, perf_counter() - begun), event.usage
-                                whole, outcome = await self._complete(event, made, times), "ok"
-                        finally:
-                            self.router.ends(model)
+                    async with hedging.first_output(model) as first:
+                        event, lead = first, hedging.lead
+                        self._model, times.started = lead.model, lead.started
+                        while not isinstance(event, Completed):
+                            if not isinstance(event, Started):
+                                times.output()
+                                self.tokens += 1
+                                yield event
+                            event = await anext(lead.events)
+                        made, usage = attempts.succeeded(lead.model, lead.took_s), event.usage
+                        whole, outcome = await self._complete(event, made, times), "ok"
                 except GatewayError as error:
-                    await self._go_on(model, error, attempts, times, perf_counter() - begun)
+                    self._model, times.started = hedging.lead.model, hedging.lead.started
+                    await self._go_on(hedging.lead, error, attempts, times)
             yield whole
         except GatewayError as error:
             error.attempts, outcome = tuple(attempts.made), error.code
@@ -162,26 +155,48 @@ class RunningGeneration:
                 )
             )
 
-    async def _go_on(
-        self, model: Model, error: GatewayError, attempts: Attempts, times: "_Times", took_s: float
-    ) -> None:
+    async def _go_on(self, asked: Asked, error: GatewayError, attempts: Attempts, times: "_Times") -> None:
         """Take note of a failure; raises it where no other try can mend it."""
         if isinstance(error, StateTokenRefused) and times.first_output is None and await self._falls_back(error.code):
-            attempts.again(model)
-        elif isinstance(error, Rejected) and attempts.made:  # by this model, while the others were only unlucky
-            attempts.passed_over(model, error)
+            attempts.again(asked.model)
+        elif attempts.passes_over(error):
+            attempts.passed_over(asked.model, error)
         else:
-            attempts.failed(model, error, took_s)
+            attempts.failed(asked.model, error, asked.took_s)
             if times.first_output is not None:
                 raise error
 
+    def _ask(self, attempts: Attempts, model: Model) -> Asked:
+        asked = Asked(model)
+        asked.events = self._events(asked, attempts)
+        return asked
+
+    async def _events(self, asked: Asked, attempts: Attempts) -> AsyncGenerator[GenerationEvent, None]:
+        """What a model gives, from its first output to `Completed`; it is asked as long as this is open."""
+        model = asked.model
+        self.router.catalog.used(model, self.clock())
+        async with await self._request(model) as request:
+            self.router.begins(model)
+            try:
+                async with (
+                    attempts.seat(model),
+                    aclosing(self.generators[model.provider].generate(request)) as events,
+                ):
+                    event = await self._first(asked, events, attempts)
+                    while event:
+                        yield event
+                        event = await anext(events, None)
+            finally:
+                self.router.ends(model)
+        raise StreamInterrupted
+
     async def _first(
-        self, events: AsyncGenerator[GenerationEvent, None], times: "_Times", attempts: Attempts
+        self, asked: Asked, events: AsyncGenerator[GenerationEvent, None], attempts: Attempts
     ) -> GenerationEvent | None:
         """The first event after the beginning, None if there is none. A provider's is waited for so long; the models
         that run here say themselves who waits too long for them.
         """
-        is_local, left_s = self._model.provider == LOCAL, attempts.time_left_s
+        is_local, left_s = asked.model.provider == LOCAL, attempts.time_left_s
         while True:
             asked_at = perf_counter()
             try:
@@ -191,10 +206,10 @@ class RunningGeneration:
                 raise ProviderTimeout(detail="There was no output in the time that a request may take.") from exc
             if not isinstance(event, Started):
                 return event
-            times.started = perf_counter()
-            left_s -= times.started - asked_at
+            asked.started = perf_counter()
+            left_s -= asked.started - asked_at
             if self.when_begun:
-                await self.when_begun()
+                await to_its_end(self.when_begun())
 
     async def _request(self, model: Model) -> AbstractAsyncContextManager[GenerationRequest]:
         """What the model is asked, with the pictures that it begins with at hand, and a place for what it makes."""

@@ -195,14 +195,14 @@ class Storage:
         return kept, freed
 
     def _stored(self, models: Sequence[Model]) -> list[StoredModel]:
-        at, fetched = self.clock(), self.fetching.model_ids()
+        at = self.clock()
         return [
             StoredModel(
                 id=model.id,
                 size_bytes=model.size_bytes or 0,
                 last_used_at=max(filter(None, (model.last_used_at, model.arrived_at)), default=at),
                 pinned=model.pinned,
-                busy=model.id in fetched or _is_busy(model, at),
+                busy=_is_busy(model, at),
             )
             for model in models
             if model.provider == LOCAL and model.status is not ModelStatus.MISSING and self.files.holds(model)

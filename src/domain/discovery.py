@@ -5,8 +5,9 @@ Pure rules about names; the files themselves are read by the catalog's adapters.
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from pathlib import PurePosixPath
 
 from attrs import asdict, frozen
 
@@ -57,6 +58,16 @@ def is_unfinished(stem: str) -> bool:
 def is_sidecar(stem: str) -> bool:
     """Whether the file is loaded beside a model and is none itself: a projector or a draft head."""
     return bool(_SIDECAR.search(stem))
+
+
+def gguf_models(names: Iterable[str]) -> tuple[str, ...]:
+    """Of each GGUF model among files of these names the first, without its shards and what is loaded beside it."""
+    models: dict[tuple[str, str], str] = {}
+    for name in sorted(names):
+        path = PurePosixPath(name)
+        if path.suffix.lower() == ".gguf" and not is_sidecar(path.stem):
+            models.setdefault((path.parent.as_posix(), ModelFileName.parse(path.stem).series), name)
+    return tuple(models.values())
 
 
 @frozen

@@ -20,11 +20,13 @@ class Route:
     """A model that stands for others: those of the first tier, if none of them can answer those of the next.
 
     Within a tier all are equals, but for their `weights` (1 where there is none): twice the weight, twice the work.
+    If the one that is asked has brought nothing for `hedge_after_s`, a second one is asked too.
     """
 
     name: str
     tiers: tuple[tuple[str, ...], ...]
     weights: Mapping[str, float] = field(factory=dict)
+    hedge_after_s: float | None = None
 
 
 @frozen(kw_only=True)

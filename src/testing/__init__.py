@@ -9,7 +9,7 @@ import pytest
 pytest.register_assert_rewrite(f"{__name__}.generator", f"{__name__}.media_generator", f"{__name__}.model_source")
 
 from .generator import GeneratorContract  # noqa: E402 - after the line that gives its failures their words
-from .media_generator import MediaGeneratorContract  # noqa: E402
-from .model_source import ModelSourceContract  # noqa: E402
+from .media_generator import MediaGeneratorContract  # noqa: E402 - as above
+from .model_source import ModelSourceContract  # noqa: E402 - as above
 
 __all__ = ["GeneratorContract", "MediaGeneratorContract", "ModelSourceContract"]

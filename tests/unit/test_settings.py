@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pluggably.entrypoints.settings import SettingsError, load_settings, require_loopback, with_address
+from pluggably.entrypoints.settings import SettingsError, load_settings, own_url, require_loopback, with_address
 from tools.example_settings import example
 
 
@@ -72,6 +72,20 @@ def test_providers_have_names_of_their_own(tmp_path, names):
         load_settings(file, {})
 
 
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:81"),
+        ("0.0.0.0", "http://127.0.0.1:81"),
+        ("::", "http://[::1]:81"),
+        ("fd00::5", "http://[fd00::5]:81"),
+        ("gateway", "http://gateway:81"),
+    ],
+)
+def test_a_client_on_this_machine_knows_the_way_to_what_listens_everywhere(tmp_path, host, url):
+    assert own_url(with_address(load_settings(write(tmp_path / "p.toml", ""), {}), host, 81)) == url
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_loopback_is_served_without_credentials(tmp_path, host):
     require_loopback(with_address(load_settings(write(tmp_path / "p.toml", ""), {}), host, None))
@@ -98,6 +112,8 @@ def test_the_example_file_is_what_the_declarations_say_and_loads(tmp_path):
         ('[[routes]]\nname = "a"\nmodels = ["x"]\nweights = {y = 1}', "none of its models"),
         ('[[routes]]\nname = "a"\nmodels = ["x"]\nweights = {x = 0}', "must be above 0"),
         ('[[routes]]\nname = "a"\nmodels = ["x"]\n[[routes]]\nname = "a"\nmodels = ["y"]', "names of their own"),
+        ('[[routes]]\nname = "a"\nmodels = ["x"]\nhedge_after_ms = 9', "needs two models"),
+        ('routing.attempts = 1\n[[routes]]\nname = "a"\nmodels = ["x", "y"]\nhedge_after_ms = 9', "attempts above 1"),
     ],
 )
 def test_a_route_that_leads_nowhere_is_refused(tmp_path, routes, said):

@@ -70,7 +70,7 @@ class SqlMeter:
             ((at_work,),) = await self._database.run((_AT_WORK, (account, now)))
             raise refusal(limits, at_work=at_work, at=at)
 
-    async def leave(self, account: str, limits: Limits, ticket: str, at: datetime, *, tokens: int) -> None:  # noqa: ARG002
+    async def leave(self, account: str, limits: Limits, ticket: str, at: datetime, *, tokens: int) -> None:  # noqa: ARG002 - the port's signature
         """The request is over."""
         await self._database.run((_LEAVE, (ticket, account, self._process, microseconds(at) // MINUTE, tokens)))
 

@@ -62,7 +62,7 @@ class SharedSecret:
         """At least 32 bytes, as HMAC with SHA-256 wants it."""
         self._key = OctKey.import_key(secret)
 
-    async def find(self, key_id: str | None) -> OctKey:  # noqa: ARG002
+    async def find(self, key_id: str | None) -> OctKey:  # noqa: ARG002 - the signature of those who have several keys
         """The secret."""
         return self._key
 

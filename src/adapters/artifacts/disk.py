@@ -84,11 +84,11 @@ class DiskArtifactFiles:
 
     async def presigned(
         self,
-        content: Content,  # noqa: ARG002
+        content: Content,  # noqa: ARG002 - the port's signature
         *,
-        media_type: str,  # noqa: ARG002
-        disposition: str,  # noqa: ARG002
-        lifetime: timedelta,  # noqa: ARG002
+        media_type: str,  # noqa: ARG002 - the port's signature
+        disposition: str,  # noqa: ARG002 - the port's signature
+        lifetime: timedelta,  # noqa: ARG002 - the port's signature
     ) -> str | None:
         """None: whoever serves this folder is the gateway."""
         return None

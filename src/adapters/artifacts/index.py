@@ -18,7 +18,7 @@ COLUMNS = (
     *("session_id", "generation_id", "facts", "created_at", "kept_until"),
 )
 _NOTE = "INSERT INTO artifact_contents (sha256, size_bytes) VALUES (?, ?) ON CONFLICT DO NOTHING"
-_ADD = f"INSERT INTO artifacts ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+_ADD = f"INSERT INTO artifacts ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - names of our own
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM artifacts "  # noqa: S608 - names of our own
 _UNNEEDED = """
 SELECT sha256, size_bytes FROM artifact_contents AS noted

@@ -229,9 +229,9 @@ class _Cursor:
 
     def number(self, layout: Struct) -> int:
         self.reach(self.at + layout.size)
-        (value,) = layout.unpack_from(self.window, self.at)
+        value: int = layout.unpack_from(self.window, self.at)[0]
         self.at += layout.size
-        return value  # type: ignore[no-any-return]
+        return value
 
     def count(self, most: int, what: str) -> int:
         value = self.number(_U64)

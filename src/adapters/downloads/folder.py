@@ -16,7 +16,7 @@ from attrs import define, field
 from ...application.download_ports import Chunk, Listing, Opened
 from ...domain.download import DownloadFile
 from ...domain.errors import InvalidRequest, NotFound, SourceForbidden, SourceUnreachable
-from ...domain.file_names import chosen
+from ...domain.file_names import chosen, shown
 from ..workspace import in_thread
 
 _PIECE_BYTES = 2**20
@@ -70,7 +70,7 @@ class FolderSource:
 
         Raises:
             SourceForbidden: out of the folders; whether something is there is not said.
-            NotFound: to nothing.
+            NotFound: to nothing; names it as it was asked for.
         """
         real = path.resolve()
         if not any(real.is_relative_to(root.resolve()) for root in self.roots):
@@ -78,7 +78,7 @@ class FolderSource:
                 detail="Models may not be taken from there: name the folder in downloads.file_folders."
             )
         if not real.exists():
-            raise NotFound(detail="There is no such file or folder.")
+            raise NotFound(detail=f"There is no file or folder {shown(str(path))!r}.")
         return real
 
 

@@ -35,10 +35,14 @@ class Response(Protocol):
     """What is looked at of an answer; the names of headers may be given in small letters."""
 
     @property
-    def status(self) -> int: ...  # noqa: D102
+    def status(self) -> int:
+        """The code of it."""
+        ...
 
     @property
-    def headers(self) -> Mapping[str, str]: ...  # noqa: D102
+    def headers(self) -> Mapping[str, str]:
+        """By their names."""
+        ...
 
 
 R = TypeVar("R", bound=Response)

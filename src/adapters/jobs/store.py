@@ -32,27 +32,27 @@ INSERT INTO jobs (id, owner, modality, model, provider, session_id, delivery, st
     claimed_until, cancelling, idempotency_key, fingerprint, asked, told)
 SELECT ?, ?, ?, ?, ?, ?, ?, 'queued', ?, 0, '', 0, 0, ?, ?, ?, ?
 WHERE (SELECT count(*) FROM jobs WHERE model = ? AND {_AT_WORK} AND status = 'queued') < ?
-ON CONFLICT DO NOTHING RETURNING id"""  # noqa: S608
-_OF_KEY = f"SELECT {_LIST}, fingerprint FROM jobs WHERE owner = ? AND idempotency_key = ?"  # noqa: S608
+ON CONFLICT DO NOTHING RETURNING id"""  # noqa: S608 - names of our own
+_OF_KEY = f"SELECT {_LIST}, fingerprint FROM jobs WHERE owner = ? AND idempotency_key = ?"  # noqa: S608 - names of our own
 _FREE = f"""
 SELECT id FROM jobs AS it
 WHERE {_AT_WORK} AND status = 'queued' AND claimed_until <= ? {{but_of}} AND (session_id IS NULL OR NOT EXISTS (
     SELECT 1 FROM jobs AS earlier WHERE earlier.session_id = it.session_id AND earlier.id < it.id AND earlier.{_AT_WORK}
 ))
-ORDER BY id LIMIT 1"""  # noqa: S608
+ORDER BY id LIMIT 1"""  # noqa: S608 - names of our own
 _CLAIM = f"""
 UPDATE jobs SET worker = ?, claimed_until = ? WHERE id = ? AND status = 'queued' AND claimed_until <= ?
-RETURNING {_LIST}, asked"""  # noqa: S608
-_RENEW = f"UPDATE jobs SET claimed_until = ? WHERE worker = ? AND {_AT_WORK} RETURNING id, cancelling"  # noqa: S608
+RETURNING {_LIST}, asked"""  # noqa: S608 - names of our own
+_RENEW = f"UPDATE jobs SET claimed_until = ? WHERE worker = ? AND {_AT_WORK} RETURNING id, cancelling"  # noqa: S608 - names of our own
 _RELEASE = "UPDATE jobs SET worker = '', claimed_until = ? WHERE id = ? AND worker = ? AND status = 'queued'"
 _BEGIN = """
 UPDATE jobs SET status = 'running', started_at = ? WHERE id = ? AND worker = ? AND status = 'queued' RETURNING id"""
 _END = f"""
 UPDATE jobs SET status = ?, started_at = ?, ended_at = ?, sequence = ?, told = ?, asked = NULL
-WHERE id = ? AND worker = ? AND {_AT_WORK} RETURNING id"""  # noqa: S608
+WHERE id = ? AND worker = ? AND {_AT_WORK} RETURNING id"""  # noqa: S608 - names of our own
 _TELL = f"""
 INSERT INTO job_pieces (job_id, last, passing, pieces)
-SELECT id, ?, ?, ? FROM jobs WHERE id = ? AND {_AT_WORK} ON CONFLICT DO NOTHING"""  # noqa: S608
+SELECT id, ?, ?, ? FROM jobs WHERE id = ? AND {_AT_WORK} ON CONFLICT DO NOTHING"""  # noqa: S608 - names of our own
 _GIVE_WAY = "DELETE FROM job_pieces WHERE job_id = ? AND passing = 1"
 _TOLD = "SELECT last, pieces FROM job_pieces WHERE job_id = ? AND last > ? ORDER BY last LIMIT 100"
 _LATEST = "SELECT last, pieces FROM job_pieces WHERE job_id = ? ORDER BY last DESC LIMIT 1"
@@ -64,8 +64,8 @@ _FORGET_SESSION = (
     "DELETE FROM job_pieces WHERE job_id IN (SELECT id FROM jobs WHERE session_id = ?)",
     "DELETE FROM jobs WHERE session_id = ? RETURNING id",
 )
-_CANCEL = f"UPDATE jobs SET cancelling = 1 WHERE id = ? AND {_AT_WORK}"  # noqa: S608
-_DISOWN = f"UPDATE jobs SET claimed_until = 0 WHERE {_AT_WORK}"  # noqa: S608
+_CANCEL = f"UPDATE jobs SET cancelling = 1 WHERE id = ? AND {_AT_WORK}"  # noqa: S608 - names of our own
+_DISOWN = f"UPDATE jobs SET claimed_until = 0 WHERE {_AT_WORK}"  # noqa: S608 - names of our own
 _ABANDONED = "WHERE status = 'running' AND claimed_until <= ? ORDER BY id"
 
 

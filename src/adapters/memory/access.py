@@ -78,7 +78,7 @@ class MemoryMeter:
         self._requests[account].add(ticket)
         self._at_work[account].add(ticket)
 
-    async def leave(self, account: str, limits: Limits, ticket: str, at: datetime, *, tokens: int) -> None:  # noqa: ARG002
+    async def leave(self, account: str, limits: Limits, ticket: str, at: datetime, *, tokens: int) -> None:  # noqa: ARG002 - the port's signature
         """The request is over."""
         self._turn(at)
         self._tokens[account] += tokens

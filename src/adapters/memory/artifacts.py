@@ -54,11 +54,11 @@ class MemoryArtifactFiles:
 
     async def presigned(
         self,
-        content: Content,  # noqa: ARG002
+        content: Content,  # noqa: ARG002 - the port's signature
         *,
-        media_type: str,  # noqa: ARG002
-        disposition: str,  # noqa: ARG002
-        lifetime: timedelta,  # noqa: ARG002
+        media_type: str,  # noqa: ARG002 - the port's signature
+        disposition: str,  # noqa: ARG002 - the port's signature
+        lifetime: timedelta,  # noqa: ARG002 - the port's signature
     ) -> str | None:
         """None."""
         return None
@@ -87,7 +87,7 @@ class MemoryArtifactIndex:
         self._lock = asyncio.Lock()
 
     @asynccontextmanager
-    async def exclusively(self, content: Content) -> AsyncIterator[None]:  # noqa: ARG002
+    async def exclusively(self, content: Content) -> AsyncIterator[None]:  # noqa: ARG002 - the port's signature
         """Let nobody else be in here; with whichever content, as nothing takes long."""
         async with self._lock:
             yield

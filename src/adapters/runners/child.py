@@ -95,8 +95,8 @@ class Requests:
             case Begin(number, request):
                 self._outboxes[number] = outbox = Outbox(number, self._sent)
                 self._threads.submit(self._run, request, outbox)
-            case Grant(number) | Cancel(number) if outbox := self._outboxes.get(number):  # type: ignore[assignment]
-                outbox.take(frame)
+            case Grant(number) | Cancel(number) if known := self._outboxes.get(number):
+                known.take(frame)
 
     def _sent(self, frame: Frame) -> None:
         if isinstance(frame, Ended):

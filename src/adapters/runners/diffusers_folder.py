@@ -38,10 +38,10 @@ def load_pipeline(path: str) -> Pipeline:
         ValueError: a component is of a class that is neither diffusers' nor transformers'.
     """
     diffusers_logging.disable_progress_bar()
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # has no annotations
     weights = sorted(it for it in Path(path).glob("*/*.safetensors") if it.name.startswith(_WEIGHTS))
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    pipeline: Pipeline = DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
+    pipeline: Pipeline = DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]  # has no annotations
         path,
         dtype=_dtype(weights, device),
         variant=_variant(weights),

@@ -136,8 +136,8 @@ class Batch:
 
     def _start(self) -> None:
         self._results = Results()
-        self._manager = self._model.init_continuous_batching(  # type: ignore[operator]
-            generation_config=GenerationConfig(do_sample=False, eos_token_id=-1),  # type: ignore[no-untyped-call]
+        self._manager = self._model.init_continuous_batching(  # type: ignore[operator]  # torch says that it may be a tensor
+            generation_config=GenerationConfig(do_sample=False, eos_token_id=-1),  # type: ignore[no-untyped-call]  # has no annotations
             continuous_batching_config=copy(self._config),
         )
         self._manager.output_router = self._results

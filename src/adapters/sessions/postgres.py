@@ -46,7 +46,7 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 
 _COLUMNS = tuple(attribute.name for attribute in fields(ListRow))
 _PUT_ROW = (
-    f"INSERT INTO session_list ({', '.join(_COLUMNS)}) VALUES ({', '.join(['%s'] * len(_COLUMNS))}) "  # noqa: S608
+    f"INSERT INTO session_list ({', '.join(_COLUMNS)}) VALUES ({', '.join(['%s'] * len(_COLUMNS))}) "  # noqa: S608 - names of our own
     f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}"
 )
 _SELECT_ROWS = f"SELECT {', '.join(_COLUMNS)} FROM session_list "  # noqa: S608 - names of our own

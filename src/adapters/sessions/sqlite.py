@@ -118,7 +118,7 @@ _UPGRADES: Final = {
 
 _COLUMNS = tuple(attribute.name for attribute in fields(ListRow))
 _PUT_ROW = (
-    f"INSERT INTO session_list ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608
+    f"INSERT INTO session_list ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608 - names of our own
     f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}"
 )
 _SELECT_ROWS = f"SELECT {', '.join(_COLUMNS)} FROM session_list "  # noqa: S608 - names of our own
@@ -126,7 +126,7 @@ _SELECT_ROWS = f"SELECT {', '.join(_COLUMNS)} FROM session_list "  # noqa: S608 
 
 _FEW = 5_000
 """So many sessions that have a label are looked up each; of more, enough are soon met on the way down the list."""
-_COUNT_WITH_LABEL = f"SELECT count(*) FROM (SELECT 1 FROM session_labels WHERE label = ? LIMIT {_FEW + 1})"  # noqa: S608
+_COUNT_WITH_LABEL = f"SELECT count(*) FROM (SELECT 1 FROM session_labels WHERE label = ? LIMIT {_FEW + 1})"  # noqa: S608 - names of our own
 _HAS_LABEL = "EXISTS (SELECT 1 FROM session_labels WHERE label = ? AND session_id = id)"
 _WITH_LABEL = "id IN (SELECT session_id FROM session_labels WHERE label = ?)"
 

@@ -35,7 +35,7 @@ _LISTED: Final = f"SELECT {_blob('id', 'text')}, {_integer('version')}, {_blob('
 _SELECT: Final = f"""
 SELECT notification_id, {_blob("originator_id", "text")}, {_integer("originator_version")}, {_blob("topic", "text")},
     {_blob("state", "blob")}
-FROM stored_events WHERE notification_id > ? AND notification_id <= ? ORDER BY notification_id LIMIT ?"""  # noqa: S608
+FROM stored_events WHERE notification_id > ? AND notification_id <= ? ORDER BY notification_id LIMIT ?"""  # noqa: S608 - names of our own
 _SELECT_HASHES: Final = """
 SELECT notification_id, CAST(substr(state, 1, 32) AS BLOB) FROM stored_events WHERE notification_id > ?
 ORDER BY notification_id LIMIT ?"""
@@ -44,7 +44,7 @@ INSERT INTO log_checkpoints SELECT ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM
 RETURNING size"""
 _SELECT_CHECKPOINTS: Final = f"""
 SELECT size, {_integer("notification_id")}, {_blob("subtrees", "blob")}, {_blob("note", "text")}, {_integer("made_at")}
-FROM log_checkpoints WHERE size {{comparison}} ? ORDER BY size {{order}} LIMIT ?"""  # noqa: S608
+FROM log_checkpoints WHERE size {{comparison}} ? ORDER BY size {{order}} LIMIT ?"""  # noqa: S608 - names of our own
 _ABOVE: Final = _SELECT_CHECKPOINTS.format(comparison=">", order="ASC")
 _BELOW: Final = _SELECT_CHECKPOINTS.format(comparison="<", order="DESC")
 

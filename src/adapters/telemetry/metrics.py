@@ -136,7 +136,7 @@ class PrometheusMetrics:
         self.hand_over()
         asked = CollectorRegistry()
         if self._is_one_of_many:
-            MultiProcessCollector(asked)  # type: ignore[no-untyped-call]
+            MultiProcessCollector(asked)  # type: ignore[no-untyped-call]  # has no annotations
         else:
             ProcessCollector(registry=asked)
         asked.register(_Readings(self._gauges))

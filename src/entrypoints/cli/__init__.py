@@ -1,5 +1,5 @@
 """The command line, `pluggably`: one file a command, each imported when it is used."""
 
-from .app import main
+from .start import main
 
 __all__ = ["main"]

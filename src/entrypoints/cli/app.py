@@ -27,8 +27,7 @@ sessions = App(name="sessions", help="Look at the sessions of the running servic
 app.command(sessions)
 
 Config = Annotated[Path | None, Parameter(help="Settings file; pluggably.toml in this folder, if there is one.")]
-Url = Annotated[str, Parameter(help="Where the service runs.")]
-UrlOr = Annotated[str | None, Parameter(help="Where the service runs; as the settings say.")]
+Url = Annotated[str | None, Parameter(help="Where the service runs; as the settings say.")]
 Host = Annotated[str | None, Parameter(help="Address to listen on.")]
 Port = Annotated[int | None, Parameter(help="TCP port; 0 takes a free one.", validator=Number(gte=0, lte=65_535))]
 Workers = Annotated[
@@ -45,7 +44,6 @@ Into = Annotated[Path | None, Parameter(help="The folder it goes to; the first c
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON, for programs.")]
 Reason = Annotated[str, Parameter(help="Why it has to be kept; shown to whoever tries to erase it.")]
 DryRun = Annotated[bool, Parameter(negative=(), help="Only say what is due.")]
-HERE = "http://127.0.0.1:8080"
 NOT_ALLOWED = 77
 """The exit code where credentials are missing or not enough (EX_NOPERM of sysexits.h)."""
 
@@ -60,27 +58,27 @@ def serve(*, config: Config = None, host: Host = None, port: Port = None, worker
 
 
 @app.command
-def chat(*, model: ModelId = None, session: SessionId = None, url: Url = HERE) -> None:
+def chat(*, model: ModelId = None, session: SessionId = None, url: Url = None) -> None:
     """Talk to a model of the running service, in a session."""
     from .chat import chat
-    from .client import Client
+    from .client import client_at
 
-    with Client(url) as client:
+    with client_at(url) as client:
         chat(client, model=model, session_id=session)
 
 
 @app.command
 def pull(
-    source: Source, /, *, include: Include = (), into: Into = None, config: Config = None, url: UrlOr = None
+    source: Source, /, *, include: Include = (), into: Into = None, config: Config = None, url: Url = None
 ) -> None:
     """Fetch a model: by the running service, or without it if there is none or a folder is named."""
     from ...application.downloads import DownloadRequest
-    from ..settings import load_settings
+    from ..settings import load_settings, own_url
     from .client import Client, is_service
     from .pull import pull, pull_by_service
 
     settings, request = load_settings(config, os.environ), DownloadRequest(source=source, include=include)
-    url = url or f"http://{settings.server.host}:{settings.server.port}"
+    url = url or own_url(settings)
     if into is None and is_service(url):
         with Client(url) as client:
             pull_by_service(client, request)
@@ -89,62 +87,62 @@ def pull(
 
 
 @sessions.command(name="list")
-def list_(*, limit: int = 20, json: AsJson = False, url: Url = HERE) -> None:
+def list_(*, limit: int = 20, json: AsJson = False, url: Url = None) -> None:
     """List sessions, last active first."""
-    from .client import Client
+    from .client import client_at
     from .sessions import list_sessions
 
-    with Client(url) as client:
+    with client_at(url) as client:
         list_sessions(client, limit=limit, as_json=json)
 
 
 @sessions.command
-def show(session: str, /, *, json: AsJson = False, url: Url = HERE) -> None:
+def show(session: str, /, *, json: AsJson = False, url: Url = None) -> None:
     """Show a session and what was said in it."""
-    from .client import Client
+    from .client import client_at
     from .sessions import show_session
 
-    with Client(url) as client:
+    with client_at(url) as client:
         show_session(client, session, as_json=json)
 
 
 @sessions.command
-def events(session: str, /, *, json: AsJson = False, url: Url = HERE) -> None:
+def events(session: str, /, *, json: AsJson = False, url: Url = None) -> None:
     """Show what happened in a session, event by event."""
-    from .client import Client
+    from .client import client_at
     from .sessions import show_events
 
-    with Client(url) as client:
+    with client_at(url) as client:
         show_events(client, session, as_json=json)
 
 
 @sessions.command
-def hold(session: str, /, *, reason: Reason, url: Url = HERE) -> None:
+def hold(session: str, /, *, reason: Reason, url: Url = None) -> None:
     """Let nobody erase a session, until it is released."""
-    from .client import Client
+    from .client import client_at
     from .retention import hold
 
-    with Client(url) as client:
+    with client_at(url) as client:
         hold(client, session, reason)
 
 
 @sessions.command
-def release(session: str, /, *, url: Url = HERE) -> None:
+def release(session: str, /, *, url: Url = None) -> None:
     """Let a session be erased again."""
-    from .client import Client
+    from .client import client_at
     from .retention import release
 
-    with Client(url) as client:
+    with client_at(url) as client:
         release(client, session)
 
 
 @sessions.command
-def retention(*, dry_run: DryRun = False, limit: int = 1_000, json: AsJson = False, url: Url = HERE) -> None:
+def retention(*, dry_run: DryRun = False, limit: int = 1_000, json: AsJson = False, url: Url = None) -> None:
     """Let go of what was kept long enough: erase old sessions, delete old state tokens."""
-    from .client import Client
+    from .client import client_at
     from .retention import retain
 
-    with Client(url) as client:
+    with client_at(url) as client:
         retain(client, dry_run=dry_run, limit=limit, as_json=json)
 
 
@@ -166,7 +164,7 @@ def doctor(*, config: Config = None) -> None:
         sys.exit(1)
 
 
-def main() -> None:
+def run() -> None:
     """Run the command line; what a user can cause ends as one sentence on stderr."""
     try:
         app()
@@ -175,8 +173,6 @@ def main() -> None:
         sys.exit(NOT_ALLOWED)
     except GatewayError as error:
         sys.exit(f"pluggably: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

@@ -13,7 +13,7 @@ from cyclopts import App, Parameter
 
 from ...application.audit import Examination
 from ...domain.errors import InvalidRequest
-from .app import HERE, AsJson, Config, Url
+from .app import AsJson, Config, Url
 from .plain import plain
 
 audit = App(name="audit", help="Export sessions, check exports and the log of all events, and replay what was.")
@@ -41,17 +41,17 @@ def export(
     closed_before: Moment = None,
     format: Format = "jsonl",  # noqa: A002 - the option's name
     out: Out = None,
-    url: Url = HERE,
+    url: Url = None,
 ) -> None:
     """Export sessions of the running service: those that are named, or all."""
-    from .client import Client
+    from .client import client_at
     from .whole_file import write_whole
 
     filters = {"status": status, "active_after": active_after, "closed_before": closed_before}
     if bool(sessions) is all_ or (sessions and any(filters.values())):
         raise InvalidRequest(detail="Name the sessions to export, or give --all, which can be filtered.")
     path, query = _exported(sessions)
-    with Client(url) as client:
+    with client_at(url) as client:
         chunks = client.chunks(path, query | filters | {"format": format})
         if out:
             write_whole(out, chunks)
@@ -61,28 +61,28 @@ def export(
 
 
 @audit.command
-def key(*, json: AsJson = False, url: Url = HERE) -> None:
+def key(*, json: AsJson = False, url: Url = None) -> None:
     """Print the public key that the service signs exports with."""
-    from .client import Client
+    from .client import client_at
 
-    with Client(url) as client:
+    with client_at(url) as client:
         found = client.get("/audit/key")
     print(json_lines.dumps(found, indent=2) if json else f"{found['public_key']}  {found['id']}")
 
 
 @audit.command
-def reads(*, after: After = 0, json: AsJson = False, url: Url = HERE) -> None:
+def reads(*, after: After = 0, json: AsJson = False, url: Url = None) -> None:
     """Show who read what for an audit."""
-    from .client import Client
+    from .client import client_at
     from .reads import show_reads
 
-    with Client(url) as client:
+    with client_at(url) as client:
         show_reads(client, after=after, as_json=json)
 
 
 @audit.command
 def verify(
-    file: Path | None = None, /, *, key: Key = None, checkpoints: Copy = None, json: AsJson = False, url: Url = HERE
+    file: Path | None = None, /, *, key: Key = None, checkpoints: Copy = None, json: AsJson = False, url: Url = None
 ) -> None:
     """Check an export, on its own, or without one the whole log of the running service.
 
@@ -90,10 +90,10 @@ def verify(
     """
     trusted = None if key is None else _public_key(key)
     if file is None:
-        from .client import Client
+        from .client import client_at
         from .log import verify_log
 
-        with Client(url) as client:
+        with client_at(url) as client:
             verify_log(client, trusted, checkpoints, as_json=json)
     elif checkpoints or json:
         raise InvalidRequest(detail="--checkpoints and --json are for the log of the service: leave the file away.")
@@ -102,12 +102,12 @@ def verify(
 
 
 @audit.command(name="checkpoints")
-def checkpoints_(*, limit: Newest = None, json: AsJson = False, url: Url = HERE) -> None:
+def checkpoints_(*, limit: Newest = None, json: AsJson = False, url: Url = None) -> None:
     """Print the checkpoints of the running service, the oldest first: what to keep, and to compare with later on."""
-    from .client import Client
+    from .client import client_at
     from .log import print_checkpoints
 
-    with Client(url) as client:
+    with client_at(url) as client:
         print_checkpoints(client, limit, as_json=json)
 
 
@@ -141,7 +141,7 @@ def import_(file: Path, /, *, key: Signed, config: Config = None) -> None:
 
 
 @audit.command
-def replay(session: str, /, *, to: To = None, from_: From = None, json: AsJson = False, url: Url = HERE) -> None:
+def replay(session: str, /, *, to: To = None, from_: From = None, json: AsJson = False, url: Url = None) -> None:
     """Print a session as it was."""
     from .sessions import print_session
 
@@ -159,10 +159,10 @@ def _exported(sessions: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
     return "/audit/export", {"session": list(sessions)}
 
 
-def _from_service(url: str, session_id: str, to: int | None) -> Any:
-    from .client import Client
+def _from_service(url: str | None, session_id: str, to: int | None) -> Any:
+    from .client import client_at
 
-    with Client(url) as client:
+    with client_at(url) as client:
         return client.get(f"/sessions/{quote(session_id, safe='')}/replay", {"to": to})
 
 

@@ -5,13 +5,14 @@ import os
 import re
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
 from ...domain.errors import GatewayError, InsufficientScope, InvalidCredentials, ModelNotAllowed
-from ..settings import CLIENT_KEY
+from ..settings import CLIENT_KEY, load_settings, own_url
 from .plain import plain
 
 CONNECT_S = 5.0
@@ -26,6 +27,17 @@ def is_service(url: str) -> bool:
         return _is_ours(httpx.get(f"{url}/health/live", timeout=PROBE_S, trust_env=False))
     except _FAILURES:
         return False
+
+
+def client_at(url: str | None, config: Path | None = None) -> "Client":
+    """A client of the service at `url` or, if that is None, of the one that the settings are of: the file
+    `config`, else those here.
+
+    Raises:
+        SettingsError: they are wrong.
+        GatewayError: as `Client` does.
+    """
+    return Client(url or own_url(load_settings(config, os.environ)))
 
 
 class Client:

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from ...domain.access import Scope
-from .app import HERE, AsJson, Config, Url
+from .app import AsJson, Config, Url
 
 keys = App(name="keys", help="Let others use the service, by API keys.")
 
@@ -61,7 +61,7 @@ def create(
     config: Config = None,
 ) -> None:
     """Make a key, and show its secret this once. Make the first one before the service asks for keys."""
-    from .client import Client, client_key
+    from .client import client_at, client_key
     from .keys import create_key, end_in, make_key
 
     wanted = {
@@ -81,36 +81,36 @@ def create(
 
         asyncio.run(make_key(load_settings(config, os.environ), wanted, as_json=json))
         return
-    with Client(url or HERE) as client:
+    with client_at(url, config) as client:
         create_key(client, wanted, as_json=json)
 
 
 @keys.default
 @keys.command(name="list")
-def list_(*, every: All = False, json: AsJson = False, url: Url = HERE) -> None:
+def list_(*, every: All = False, json: AsJson = False, url: Url = None) -> None:
     """List the keys of the running service."""
-    from .client import Client
+    from .client import client_at
     from .keys import list_keys
 
-    with Client(url) as client:
+    with client_at(url) as client:
         list_keys(client, every=every, as_json=json)
 
 
 @keys.command
-def revoke(key: KeyId, /, *, url: Url = HERE) -> None:
+def revoke(key: KeyId, /, *, url: Url = None) -> None:
     """Let nobody in any more who has a key."""
-    from .client import Client
+    from .client import client_at
     from .keys import revoke_key
 
-    with Client(url) as client:
+    with client_at(url) as client:
         revoke_key(client, key)
 
 
 @keys.command
-def rotate(key: KeyId, /, *, overlap: Overlap = "0s", json: AsJson = False, url: Url = HERE) -> None:
+def rotate(key: KeyId, /, *, overlap: Overlap = "0s", json: AsJson = False, url: Url = None) -> None:
     """Give a key a new secret, and show it this once."""
-    from .client import Client
+    from .client import client_at
     from .keys import rotate_key
 
-    with Client(url) as client:
+    with client_at(url) as client:
         rotate_key(client, key, overlap, as_json=json)

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ...domain.access import LOCAL_OPERATOR, Scope
 from ...domain.errors import GatewayError, InvalidCredentials, InvalidRequest
-from ..settings import CLIENT_KEY, Settings
+from ..settings import CLIENT_KEY, Settings, own_url
 from .client import Client, is_service
 from .models import ago
 from .plain import shown
@@ -52,7 +52,7 @@ async def make_key(settings: Settings, wanted: Mapping[str, Any], *, as_json: bo
     except InvalidRequest:
         raise
     except GatewayError:
-        url = f"http://{settings.server.host}:{settings.server.port}"
+        url = own_url(settings)
         if not is_service(url):
             raise
         try:

@@ -25,7 +25,6 @@ from ..settings import Settings
 from .client import Client
 from .plain import plain, shown
 
-INTERRUPTED = 130
 _IDLE_S = 15.0
 
 

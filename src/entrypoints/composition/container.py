@@ -108,7 +108,6 @@ class Container(containers.DeclarativeContainer):
         uses=model_uses,
         files=model_files,
         loader=runners,
-        fetching=fetching,
         clock=clock,
         read_parameters=providers.Object(model_parts.read_parameters),
     )
@@ -147,6 +146,7 @@ class Container(containers.DeclarativeContainer):
     download_fetchers = providers.Singleton(download_parts.fetchers, settings, into)
     download_place = providers.Singleton(download_parts.place, settings, into)
     storage_budget = providers.Singleton(download_parts.budget, free_disk, storage)
+    arrivals = providers.Singleton(download_parts.arrivals, catalog, registrations.provider)
     download_worker = providers.Singleton(
         DownloadWorker,
         store=download_store,
@@ -154,7 +154,7 @@ class Container(containers.DeclarativeContainer):
         fetchers=download_fetchers,
         place=download_place,
         budget=storage_budget,
-        arrivals=providers.Singleton(download_parts.arrivals, catalog, registrations.provider),
+        arrivals=arrivals,
         clock=clock,
         name=providers.Callable(download_parts.worker_name, new_id),
         parallel=settings.provided.downloads.parallel,
@@ -167,6 +167,7 @@ class Container(containers.DeclarativeContainer):
         fetchers=download_fetchers,
         place=download_place,
         budget=storage_budget,
+        arrivals=arrivals,
         worker=download_worker,
         clock=clock,
         new_id=new_id,

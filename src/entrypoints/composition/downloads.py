@@ -1,7 +1,7 @@
 """What stands behind the ports of downloads, for the composition root; each adapter is imported when it is built."""
 
 import socket
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,10 +69,6 @@ class Fetched:
     def reserved_bytes(self) -> int:
         """The space that those which run will still take."""
         return self.disk.reserved_bytes()
-
-    def model_ids(self) -> Collection[str]:
-        """None: what comes is no model before it is whole."""
-        return ()
 
 
 def arrivals(catalog: Catalog, registrations: Callable[[], Registrations]) -> Arrivals:

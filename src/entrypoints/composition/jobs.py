@@ -10,6 +10,7 @@ import structlog
 
 from ...application.job_ports import JobStore
 from ...application.job_worker import LEASE, JobWorker
+from ...application.news import keep_taking
 from ...application.ports import Clock, IdFactory
 from ...domain.errors import GatewayError
 from ..settings import Settings
@@ -76,6 +77,13 @@ async def being_worked_on(
         if forgotten := await store.forget_ended(clock() - timedelta(days=keep_days)):
             _log.info("jobs.forgotten", jobs=forgotten)
 
+    def not_taken(error: Exception) -> None:
+        if isinstance(error, GatewayError):
+            worker.lose_sight()
+            _log.warning("jobs.not_taken", code=error.code, error=str(error))
+        else:
+            _log.error("jobs.not_taken", exc_info=error)
+
     async def forget_told() -> None:
         await store.forget_told(clock() - TOLD_FOR)
 
@@ -90,27 +98,10 @@ async def being_worked_on(
         repeated(worker.bury, LEASE.total_seconds() / 3, failed="jobs.sweep_failed"),
         repeated(forget, CLEANUP_S, failed="jobs.cleanup_failed"),
     ):
-        taking = asyncio.create_task(_keep_taking(worker))
+        taking = asyncio.create_task(keep_taking(worker.take, worker.news, LOOK_S, not_taken))
         try:
             yield
         finally:
             taking.cancel()
             await asyncio.wait({taking})
             await worker.close(grace_s)
-
-
-async def _keep_taking(worker: JobWorker) -> None:
-    while True:
-        worker.news.clear()
-        try:
-            await worker.take()
-        except GatewayError as error:
-            worker.lose_sight()
-            _log.warning("jobs.not_taken", code=error.code, error=str(error))
-        except Exception as error:  # it must not end without anybody noticing
-            _log.error("jobs.not_taken", exc_info=error)
-        try:
-            async with asyncio.timeout(LOOK_S):
-                await worker.news.wait()
-        except TimeoutError:
-            pass

@@ -24,6 +24,7 @@ def routes(settings: Settings) -> dict[str, Route]:
             name=it.name,
             tiers=tuple((models,) if isinstance(models, str) else tuple(models) for models in it.models),
             weights=it.weights,
+            hedge_after_s=it.hedge_after_ms / 1000 if it.hedge_after_ms else None,
         )
         for it in settings.routes
     }

@@ -104,7 +104,7 @@ def _methods(resource: object, suffix: str | None) -> Iterator[str]:
 class Permissions:
     """Lets requests through to the route that they matched."""
 
-    async def process_resource(self, req: Request, resp: Any, resource: object, params: object) -> None:  # noqa: ARG002
+    async def process_resource(self, req: Request, resp: Any, resource: object, params: object) -> None:  # noqa: ARG002 - Falcon's signature
         """Refuse whoever may not be there."""
         exchange = req.exchange
         require_permission(req.method, req.uri_template or "", exchange.principal, exchange.refusal)

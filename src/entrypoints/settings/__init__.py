@@ -7,7 +7,7 @@ string. A key that does not exist, in the file or the environment, is refused by
 """
 
 from .access import AccessSettings, IssuerSettings
-from .address import is_loopback, require_loopback, with_address
+from .address import is_loopback, own_url, require_loopback, with_address
 from .error import SettingsError
 from .providers import ProviderSettings
 from .reading import CLIENT_KEY, DEFAULT_FILE, PREFIX, load_settings
@@ -26,6 +26,7 @@ __all__ = [
     "SettingsError",
     "is_loopback",
     "load_settings",
+    "own_url",
     "require_loopback",
     "with_address",
 ]

@@ -25,7 +25,7 @@ class AccessSettings:
             examples=("JWT_SECRET",),
         ),
     ] = None
-    secret_issuer: Annotated[str, Field("For `jwt`: what the claim `iss` of such tokens must be.")] = "local"  # noqa: S105
+    secret_issuer: Annotated[str, Field("For `jwt`: what the claim `iss` of such tokens must be.")] = "local"  # noqa: S105 - no secret: what issues them is called so
     audience: Annotated[str, Field("For `jwt`: what the claim `aud` must have.")] = "pluggably"
 
 

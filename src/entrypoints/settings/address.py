@@ -8,6 +8,9 @@ from ...domain.errors import Violation
 from .error import SettingsError
 from .tables import Settings
 
+_THIS_MACHINE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what listens there is asked here
+"""Where what listens on all addresses can be reached."""
+
 
 def with_address(settings: Settings, host: str | None, port: int | None, workers: int | None = None) -> Settings:
     """The settings with another address to listen on, or other workers, where they are given."""
@@ -21,6 +24,12 @@ def with_address(settings: Settings, host: str | None, port: int | None, workers
             workers=workers or server.workers,
         ),
     )
+
+
+def own_url(settings: Settings) -> str:
+    """How a client on this machine reaches the service of these settings."""
+    host = _THIS_MACHINE.get(settings.server.host, settings.server.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
 
 
 def require_loopback(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from .address import is_loopback
 from .artifacts import ArtifactSettings
 from .downloads import DownloadSettings
 from .error import SettingsError
-from .routing import RouteSettings
+from .routing import RouteSettings, RoutingSettings
 from .sessions import SessionSettings
 from .tables import Settings
 
@@ -21,7 +21,7 @@ def expect_sense(settings: Settings) -> None:
     """
     _check_access(settings)
     _check_providers(settings)
-    _check_routes(settings.routes)
+    _check_routes(settings.routes, settings.routing)
     _check_sessions(settings.sessions)
     _check_variables(settings.audit, "audit", "signing_key_env")
     _check_artifacts(settings.artifacts)
@@ -78,7 +78,7 @@ def _check_providers(settings: Settings) -> None:
         raise SettingsError(detail=f"Providers need names of their own: {what}.")
 
 
-def _check_routes(routes: tuple[RouteSettings, ...]) -> None:
+def _check_routes(routes: tuple[RouteSettings, ...], routing: RoutingSettings) -> None:
     names = {route.name for route in routes}
     if len(names) < len(routes):
         raise SettingsError(detail="Routes need names of their own.")
@@ -92,6 +92,10 @@ def _check_routes(routes: tuple[RouteSettings, ...]) -> None:
             raise SettingsError(detail=f"routes: {route.name!r} weighs {min(unknown)!r}, which is none of its models.")
         if any(weight <= 0 for weight in route.weights.values()):
             raise SettingsError(detail=f"routes: the weights of {route.name!r} must be above 0.")
+        if route.hedge_after_ms and (len(set(models)) == 1 or routing.attempts == 1):
+            raise SettingsError(
+                detail=f"routes: {route.name!r} has hedge_after_ms: it needs two models, and routing.attempts above 1."
+            )
 
 
 def _check_variables(section: object, table: str, *keys: str) -> None:

@@ -46,3 +46,12 @@ class RouteSettings:
     weights: Annotated[Mapping[str, float], Field("Of equals: how much of the work each gets; 1 if absent.")] = field(
         factory=dict
     )
+    hedge_after_ms: Annotated[
+        int | None,
+        Field(
+            "After so long without a first piece a second model is asked too; the faster one answers. Absent: never.",
+            1,
+            600_000,
+            unit="milliseconds",
+        ),
+    ] = None

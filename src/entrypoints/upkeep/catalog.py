@@ -94,6 +94,8 @@ async def _preload(catalog: Catalog, loader: ModelLoader, names: Sequence[str]) 
             await loader.load(await catalog.resolve(model.id, model.modality))
         except GatewayError as error:
             _log.warning("model.not_preloaded", model=name, code=error.code, error=str(error))
+        except Exception as error:  # the others are loaded all the same, and nobody waits for this
+            _log.error("model.not_preloaded", model=name, exc_info=error)
 
 
 async def _store_last_uses(catalog: Catalog) -> None:

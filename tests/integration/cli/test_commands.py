@@ -56,6 +56,27 @@ def test_an_unknown_command_and_a_wrong_option_are_refused_in_a_sentence(tmp_pat
         assert "Traceback" not in refused.stdout + refused.stderr
 
 
+def test_commands_find_the_service_where_the_settings_say(service, tmp_path):
+    here = pluggably("models", "--json", cwd=service.folder)
+    told = pluggably("models", "--json", cwd=tmp_path, PLUGGABLY_SERVER__PORT=str(service.port))
+    assert "smollm2-135m-instruct" in [it["id"] for it in json.loads(here.stdout)]
+    assert told.stdout == here.stdout
+
+
+def test_ctrl_c_ends_a_command_without_a_word_while_it_is_still_being_loaded(tmp_path):
+    loaded = tmp_path / "cyclopts.py"  # found before the real one
+    loaded.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nraise AssertionError\n")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    ended = pluggably("models", PYTHONPATH=path)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    refused = pluggably("pull", f"file://{tmp_path}/nope.gguf", "--into", str(tmp_path / "models"), cwd=tmp_path)
+    assert refused.returncode == 1
+    assert f"{tmp_path}/nope.gguf" in refused.stderr
+
+
 def test_chat_answers_each_line_of_a_pipe(service):
     chat = pluggably("chat", "--url", service.url, "--model", "smollm2-135m-instruct", said="Say hello.\n")
     assert chat.returncode == 0

@@ -65,6 +65,16 @@ async def test_asking_again_for_a_model_that_is_registered_is_the_same_model_by_
         assert (await http.get("/models/mine")).json()["name"] == name
 
 
+async def test_an_id_that_another_model_has_is_refused_before_anything_is_fetched(served):
+    http, server, folder = served
+    (folder / "other.gguf").write_bytes(MODEL)
+    assert (await http.post("/models", json={"id": "mine", "path": "other.gguf"})).status_code == 201
+    refused = await http.post("/downloads", json={"source": f"{server.origin}/model.gguf", "model": {"id": "mine"}})
+    assert (refused.status_code, refused.json()["code"]) == (409, "name_taken")
+    assert server.sent_bytes < len(MODEL)
+    assert await ids(http) == ["mine"]
+
+
 async def test_the_least_recently_used_model_that_is_not_pinned_makes_room(served):
     http, server, folder = served
     for name in ("pinned", "older", "newer"):

@@ -215,7 +215,7 @@ FAULTS = (
     ),
     Fault(
         "pings instead of tokens",
-        either(hang, streaming(ONE, then=pings_for_ever)),
+        either(streaming(then=pings_for_ever), streaming(ONE, then=pings_for_ever)),
         TIMEOUT,
         INTERRUPTED.after("one "),
         settings=QUICK,

@@ -138,7 +138,6 @@ class World:
             uses=uses,
             files=self.files,
             loader=self.loader,
-            fetching=NothingFetched(),
             clock=clock,
             read_parameters=read_parameters,
         )

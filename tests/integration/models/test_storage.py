@@ -78,18 +78,17 @@ async def test_a_dry_run_says_the_same_and_does_nothing(world, root):
     assert (dry.plan, dry.freed_bytes, dry.dry_run) == (done.plan, done.freed_bytes, True)
 
 
-async def test_what_is_pinned_loaded_fetched_or_was_used_just_now_stays_and_the_rest_is_said_to_lack(world, root):
-    here = world(policy=StoragePolicy(max_bytes=0), fetching=NothingFetched(models=("c",)))
+async def test_what_is_pinned_loaded_or_was_used_just_now_stays_and_the_rest_is_said_to_lack(world, root):
+    here = world(policy=StoragePolicy(max_bytes=0))
     await three(here, root)
-    for name in "de":
-        put(root, f"{name}.gguf")
+    put(root, "d.gguf")
     await here.change("a", pinned=True)
     here.loader.loaded.add("b")
     await used(here, "d", 0)
     cleanup = await here.storage.cleanup(LOCAL_OPERATOR, dry_run=False)
-    assert [it.id for it in cleanup.plan] == ["e"]
-    assert cleanup.lacking_bytes == 4 * SIZE
-    assert await here.ids() == ["a", "b", "c", "d"]
+    assert [it.id for it in cleanup.plan] == ["c"]
+    assert cleanup.lacking_bytes == 3 * SIZE
+    assert await here.ids() == ["a", "b", "d"]
 
 
 async def test_a_model_that_becomes_busy_meanwhile_is_kept_and_told(world, root):

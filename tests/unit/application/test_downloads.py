@@ -14,6 +14,7 @@ from pluggably.domain.discovery import SourceNote
 from pluggably.domain.download import DownloadStatus, WantedModel
 from pluggably.domain.errors import (
     DownloadStateConflict,
+    GatewayError,
     InsufficientScope,
     InsufficientStorage,
     InvalidRequest,
@@ -372,6 +373,48 @@ async def test_packages_come_as_a_whole(models):
         assert world.visible == ["tiny.gguf"]
         with pytest.raises(InvalidRequest):
             await world.create("package:tiny.gguf", include=("*",))
+
+
+async def test_a_package_that_does_not_fit_is_given_up_before_it_comes(models):
+    fetcher, budget = MemoryFetcher(models, {"tiny.gguf": GGUF}, scheme="package"), FreeDisk(models.parent, 0)
+    budget.free_bytes = lambda folder: len(GGUF) - 1
+    async with DownloadWorld(models, fetchers=[fetcher], budget=budget, beat_s=3_600).working() as world:
+        job = await world.fetched("package:tiny.gguf")
+        assert (job.status, job.failure.code) == ("failed", "insufficient_storage")
+        assert (world.visible, budget.reserved_bytes()) == ([], 0)
+
+
+async def test_of_several_models_none_can_be_the_one_that_is_wanted(models):
+    source = MemorySource({"two": {"a-Q8_0.gguf": GGUF, "a-F16.gguf": GGUF, "mmproj-a.gguf": GGUF}})
+    async with DownloadWorld(models, [source]).working() as world:
+        with pytest.raises(InvalidRequest) as refused:
+            await world.create("memory:two", model=WantedModel(id="mine"))
+        assert refused.value.violations[0].allowed == ("a-F16.gguf", "a-Q8_0.gguf")
+        assert source.opened == []
+        wanted = await world.fetched("memory:two", model=WantedModel(id="mine"), include=("a-F16.gguf", "mmproj*"))
+        assert wanted.status is DownloadStatus.COMPLETED
+
+
+async def test_what_was_set_aside_is_not_any_more_when_the_end_cannot_be_stored(models):
+    class Away(MemoryDownloadStore):
+        away = False
+
+        async def save(self, job, lease=None):
+            if self.away:
+                raise GatewayError(detail="The database is away.")
+            return await super().save(job, lease)
+
+    gate, store, budget = Gate(), Away(), FreeDisk(models.parent, 0)
+    async with DownloadWorld(models, [gate], store=store, budget=budget).working() as world:
+        job = await world.create()
+        await gate.asked.wait()
+        assert budget.reserved_bytes() > 0
+        store.away = True
+        gate.opening.set()
+        while job.id in world.worker.at_work:
+            await world.worker.changed(job.id, 1)
+        assert budget.reserved_bytes() == 0
+        store.away = False
 
 
 async def test_following_begins_where_a_client_left_off(world):

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pluggably.adapters.providers.transport.lines import Lines, LineTooLong
+from pluggably.adapters.providers.transport.event_stream import EventTooLarge
+from pluggably.adapters.providers.transport.lines import Lines
 
 
 @given(st.lists(st.binary().map(lambda it: it.replace(b"\n", b"").strip())), st.lists(st.integers(1, 9)))
@@ -16,5 +17,5 @@ def test_the_lines_are_the_same_however_the_bytes_are_split(lines, sizes):
 
 def test_a_line_without_an_end_is_refused():
     stream = Lines(limit_bytes=8)
-    with pytest.raises(LineTooLong):
+    with pytest.raises(EventTooLarge):
         stream.feed(b"123456789")

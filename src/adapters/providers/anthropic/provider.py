@@ -19,6 +19,7 @@ from ....domain.parameters import TEXT_PARAMETERS
 from ..model_names import fits
 from ..named_models import NamedModels
 from ..transport.exchange import Exchange
+from ..transport.health import expect_well
 from ..transport.upstream import Limits, Upstream
 from ..verbatim import Verbatim
 from .answer_wire import STATE, from_wire
@@ -110,6 +111,14 @@ class AnthropicProvider:
         if request.stream:
             return self._exchange.streamed(self._url, body, StreamedMessage(request, shown))
         return self._exchange.whole(self._url, body, lambda answer: from_wire(answer, request, shown))
+
+    async def probe(self) -> None:
+        """Ask whether the server is well, at no cost: for its list of models.
+
+        Raises:
+            GatewayError: it is not.
+        """
+        await expect_well(self._upstream, "/models?limit=1", ERRORS.of_status)
 
     async def forget(self, state: BackendState) -> None:
         """Nothing to do: a state is all in the token, and Anthropic keeps none of it."""

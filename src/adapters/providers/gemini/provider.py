@@ -22,6 +22,7 @@ from ....domain.parameters import TEXT_PARAMETERS
 from ..model_names import fits, is_pattern
 from ..named_models import NamedModels
 from ..transport.exchange import Exchange
+from ..transport.health import expect_well
 from ..transport.upstream import Limits, Target, Upstream
 from ..verbatim import Verbatim
 from .answer_wire import STATE, GeminiAnswer, from_wire
@@ -107,6 +108,14 @@ class GeminiProvider:
         if request.stream:
             return self._exchange.streamed(self._streamed(model), body, GeminiAnswer(request, shown))
         return self._exchange.whole(self._whole(model), body, lambda answer: from_wire(answer, request, shown))
+
+    async def probe(self) -> None:
+        """Ask whether the server is well, at no cost: for its list of models.
+
+        Raises:
+            GatewayError: it is not.
+        """
+        await expect_well(self._upstream, "/models?pageSize=1", ERRORS.of_status)
 
     async def forget(self, state: BackendState) -> None:
         """Nothing to do: a state is all in the token, and Google keeps none of it."""

@@ -6,6 +6,7 @@ https://huggingface.co/docs/inference-providers, as of November 2026. Text is Op
 API of its own there. Not there: image-to-image, video, speech, embeddings; what the router has is not listed.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
@@ -17,8 +18,10 @@ from ....domain.parameters import TEXT_PARAMETERS
 from ..model_names import fits
 from ..named_models import NamedModels
 from ..openai.chat import OpenAIChat
+from ..openai.errors import to_error
 from ..openai.models import BEYOND_OPENAI
 from ..transport.bearer import bearer
+from ..transport.health import expect_well
 from ..transport.upstream import Limits, Upstream
 from .images import PARAMETERS, HuggingFaceImages, repository
 
@@ -100,13 +103,20 @@ class HuggingFaceProvider:
         makes = self._images if request.modality is Modality.IMAGE else self._chat
         return makes.generate(request)
 
+    async def probe(self) -> None:
+        """Ask whether the server is well, at no cost: for its list of models.
+
+        Raises:
+            GatewayError: it is not.
+        """
+        await expect_well(self._upstream, "/models", to_error)
+
     async def forget(self, state: BackendState) -> None:
         """Nothing to do: it keeps no states."""
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._upstream.close()
-        await self._router.close()
+        await asyncio.gather(self._upstream.close(), self._router.close())
 
     def _model(self, name: str) -> Model | None:
         """None for a picture that another provider would have to make."""

@@ -6,12 +6,14 @@ off its beginning. Not passed on: the text of thoughts, log probabilities, the c
 they come as data. A request that ends early closes the connection, which ends the work there.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
 from ....domain.errors import StateTokenRefused
 from ....domain.generation import BackendState, GenerationEvent, GenerationRequest
 from ....domain.model import Model
 from ..transport.bearer import bearer
+from ..transport.health import expect_well
 from ..transport.json_api import JsonApi
 from ..transport.upstream import Limits, Upstream
 from .chat import OllamaChat
@@ -88,11 +90,17 @@ class OllamaProvider:
             raise StateTokenRefused(detail="This provider keeps no states.")
         return self._chat.generate(request)
 
+    async def probe(self) -> None:
+        """Ask whether the server is well, at no cost: for its list of models.
+
+        Raises:
+            GatewayError: it is not.
+        """
+        await expect_well(self._about, "/api/tags", to_error)
+
     async def forget(self, state: BackendState) -> None:
         """Nothing to do: it keeps no states."""
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._models.close()
-        await self._about.close()
-        await self._upstream.close()
+        await asyncio.gather(self._models.close(), self._about.close(), self._upstream.close())

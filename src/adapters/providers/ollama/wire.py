@@ -237,21 +237,42 @@ class Answer:
         return ToolCallDelta(index, part.id, part.name, part.arguments)
 
 
+def from_wire(body: bytes, request: GenerationRequest) -> Completed:
+    """A whole answer.
+
+    Raises:
+        GatewayError: it is an error, or no answer of Ollama's.
+    """
+    answer = Answer(request)
+    answer.take(body)
+    return answer.completed()
+
+
 class _ErrorBody(msgspec.Struct):
     error: str = ""
 
 
 def to_error(status: int, headers: Mapping[str, str], body: bytes, *, provider: str) -> GatewayError:
     """The error for an answer that is not 2xx."""
-    try:
-        words = msgspec.json.decode(body, type=_ErrorBody).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        words = ""
+    words = _words_of(body)
     if not words and status == httpx.codes.NOT_FOUND:
         return ProviderBadResponse(detail=f"Provider {provider!r} has no Ollama at its base URL.")
     failure = from_words(words, provider=provider, status=status)
     failure.retry_after_s = retry_after_s(headers)
     return failure
+
+
+def of_body(body: bytes, provider: str) -> GatewayError | None:
+    """The error that the body of a good status is, if it is one."""
+    words = _words_of(body)
+    return from_words(words, provider=provider) if words else None
+
+
+def _words_of(body: bytes) -> str:
+    try:
+        return msgspec.json.decode(body, type=_ErrorBody).error
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
 
 
 def from_words(words: str, *, provider: str, status: int = 200) -> GatewayError:

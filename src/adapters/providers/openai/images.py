@@ -9,6 +9,7 @@ quality, background, moderation, compression, GIF and SVG.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -133,7 +134,7 @@ class OpenAIImages:
             form = await in_thread(Form, form_values(fields), files)
             return await self._upstream.post(self._edits, form)
         finally:
-            mask.unlink(missing_ok=True)
+            await in_thread(partial(mask.unlink, missing_ok=True))
 
     async def _completed(
         self, request: GenerationRequest, folder: Path, usage: WireUsage | None, said: str = ""

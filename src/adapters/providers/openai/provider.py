@@ -4,9 +4,7 @@
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import ClassVar, Final
-
-import httpx
+from typing import ClassVar
 
 from ....application.artifact_ports import Egress
 from ....domain.errors import StateTokenRefused
@@ -17,15 +15,13 @@ from ..pictures.files import PICTURE_LIMIT_BYTES
 from ..pictures.sizes import named_sizes
 from ..result_urls import ResultUrls
 from ..transport.bearer import bearer
-from ..transport.statuses import expect_success
+from ..transport.health import expect_well
 from ..transport.upstream import Limits, Upstream
 from .chat import OpenAIChat
 from .errors import to_error
 from .image_kinds import KNOWN, WIRE_NAMES
 from .images import OpenAIImages
 from .models import BEYOND_OPENAI, OpenAIModels
-
-NO_SUCH_ROUTE: Final = (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED)
 
 
 class OpenAIProvider:
@@ -118,12 +114,7 @@ class OpenAIProvider:
         Raises:
             GatewayError: it is not.
         """
-        reply = await self._upstream.get(self._upstream.at("/models"))
-        try:
-            if reply.status not in NO_SUCH_ROUTE:
-                await expect_success(reply, self._upstream.limits.idle_s, to_error)
-        finally:
-            await reply.close()
+        await expect_well(self._upstream, "/models", to_error)
 
     async def forget(self, state: BackendState) -> None:
         """Nothing to do: it keeps no states."""

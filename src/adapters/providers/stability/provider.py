@@ -9,6 +9,7 @@ and the counting of credits. Meshes are made from the picture alone: words besid
 passed on.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
@@ -100,8 +101,7 @@ class StabilityProvider:
 
     async def close(self) -> None:
         """Close every connection."""
-        for upstream in self._upstreams.values():
-            await upstream.close()
+        await asyncio.gather(*(upstream.close() for upstream in self._upstreams.values()))
 
     async def _generated(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         upstream, path = self._upstreams[request.modality], folder_of(request) / "0"

@@ -6,6 +6,8 @@ Right for any split of the bytes, for CRLF, LF and CR, for comments and for data
 times are left out: no OpenAI-compatible server gives them a meaning. An event that no blank line ended is not one.
 """
 
+from typing import ClassVar
+
 from attrs import define, field
 
 
@@ -17,6 +19,7 @@ class EventTooLarge(ValueError):
 class EventStream:
     """Feed it what arrives; it gives the data of the events that are whole by then."""
 
+    media_types: ClassVar[tuple[str, ...]] = ("text/event-stream",)
     limit_bytes: int = 4 * 1024 * 1024
     _begun: list[bytes] = field(init=False, factory=list)
     _begun_bytes: int = field(init=False, default=0)
@@ -37,6 +40,10 @@ class EventStream:
         self._begun, self._begun_bytes = [], 0
         self._hold(blocks.pop())
         return [payload for block in blocks if (payload := _data(block)) is not None]
+
+    def end(self) -> list[bytes]:
+        """Nothing: see above."""
+        return []
 
     def _may_end(self, data: bytes) -> bool:
         """Whether what is begun may end in `data`; if not, it need not be looked at again: a picture comes in many."""

@@ -1,11 +1,12 @@
-"""A question to a provider and its answer in text: whole, or as a stream of events. What they say is the vendor's own.
+"""A question to a provider and its answer in text: whole, or as a stream of events. What they say is the vendor's own,
+and so is what parts them: the framing.
 
 Silence before any output is a timeout; after it, the stream is interrupted.
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from time import monotonic
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from attrs import frozen
 
@@ -49,6 +50,24 @@ class StreamedAnswer(Protocol):
         ...
 
 
+class Frames(Protocol):
+    """What parts the events of a stream; `media_types` are those that a body has which is such a stream."""
+
+    media_types: ClassVar[tuple[str, ...]]
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The data of each event that `data` completes, in order.
+
+        Raises:
+            EventTooLarge: an unfinished one is larger than the stream accepts.
+        """
+        ...
+
+    def end(self) -> list[bytes]:
+        """The last event, where the end of the stream ends it."""
+        ...
+
+
 @frozen(kw_only=True)
 class ErrorTable:
     """A vendor's errors as ours: for an answer that is not 2xx, and for a body of a 2xx that is an error after all."""
@@ -63,6 +82,7 @@ class Exchange:
 
     upstream: Upstream
     errors: ErrorTable
+    framing: Callable[[], Frames] = EventStream
 
     async def whole(
         self, target: Target, body: bytes, read: Callable[[bytes], Completed]
@@ -87,19 +107,22 @@ class Exchange:
         reply = await self.upstream.post(target, body)
         try:
             await expect_success(reply, idle_s, self.errors.of_status)
-            await expect_events(reply, self.errors, idle_s)
-            events = EventStream()
+            events = self.framing()
+            await expect_events(reply, self.errors, idle_s, events.media_types)
             while not answer.done and (payloads := await self._heard(reply, events, begun=answer.begun)):
                 for payload in payloads:
                     for delta in answer.take(payload):
                         yield delta
+            for payload in events.end():
+                for delta in answer.take(payload):
+                    yield delta
             result = answer.completed()
             await reply.settle()
         finally:
             await reply.close()
         yield result
 
-    async def _heard(self, reply: Reply, events: EventStream, *, begun: bool) -> list[bytes]:
+    async def _heard(self, reply: Reply, events: Frames, *, begun: bool) -> list[bytes]:
         """The data of the next events; none at the end.
 
         What goes wrong before any output (`begun`) can be tried again, later on it interrupts the stream. Pings hold a
@@ -124,21 +147,23 @@ class Exchange:
         return []
 
 
-async def expect_events(reply: Reply, errors: ErrorTable, timeout_s: float) -> None:
+async def expect_events(
+    reply: Reply, errors: ErrorTable, timeout_s: float, media_types: tuple[str, ...] = EventStream.media_types
+) -> None:
     """Go on only if the body is a stream of events.
 
     Raises:
         GatewayError: it is an error object.
         ProviderBadResponse: it is something else.
     """
-    if not reply.headers.get("content-type", "").startswith("text/event-stream"):
+    if not reply.headers.get("content-type", "").startswith(media_types):
         body = await reply.excerpt(limit_bytes=ERROR_LIMIT_BYTES, timeout_s=timeout_s)
         if error := errors.of_body(body, reply.provider):
             raise error
         raise ProviderBadResponse(detail=f"Provider {reply.provider!r} did not answer with a stream of events.")
 
 
-def fed(events: EventStream, piece: bytes, provider: str) -> list[bytes]:
+def fed(events: Frames, piece: bytes, provider: str) -> list[bytes]:
     """The data of the events that a piece of the body completes.
 
     Raises:

@@ -1,16 +1,17 @@
 """Lines of a stream (newline-delimited JSON), whole, for any split of the bytes and without I/O."""
 
+from typing import ClassVar
+
 from attrs import define, field
 
-
-class LineTooLong(ValueError):
-    """One line is longer than the stream accepts."""
+from .event_stream import EventTooLarge
 
 
 @define
 class Lines:
     """Feed it what arrives; it gives the lines that are whole by then, without those that are empty."""
 
+    media_types: ClassVar[tuple[str, ...]] = ("application/x-ndjson", "application/json")
     limit_bytes: int = 4 * 1024 * 1024
     _begun: bytearray = field(init=False, factory=bytearray)
 
@@ -18,7 +19,7 @@ class Lines:
         """The lines that `data` completes, in order.
 
         Raises:
-            LineTooLong: an unfinished line has more than `limit_bytes`.
+            EventTooLarge: an unfinished line has more than `limit_bytes`.
         """
         self._begun += data
         lines: list[bytes] = []
@@ -26,7 +27,7 @@ class Lines:
             *whole, rest = bytes(self._begun).split(b"\n")
             lines, self._begun = [line for line in map(bytes.strip, whole) if line], bytearray(rest)
         if len(self._begun) > self.limit_bytes:
-            raise LineTooLong(f"A line has more than {self.limit_bytes} bytes.")
+            raise EventTooLarge(f"A line has more than {self.limit_bytes} bytes.")
         return lines
 
     def end(self) -> list[bytes]:

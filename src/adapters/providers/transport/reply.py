@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from ....application.deadlines import Deadlines
 from ....domain.errors import ProviderBadResponse, ProviderTimeout, StreamInterrupted
@@ -62,25 +62,16 @@ class Reply:
             raise StreamInterrupted(detail=f"Provider {self.provider!r} cut its answer off.") from exc
 
     async def whole(self, *, limit_bytes: int, timeout_s: float) -> bytes:
-        """All of the body.
+        """All of the body; it may take `timeout_s` in all.
 
         Raises:
-            ProviderTimeout: it did not go on in time.
+            ProviderTimeout: it was not there in time.
             ProviderBadResponse: it was cut off, or is larger than the limit.
         """
-        pieces, size = [], 0  # adding each to the body copies it each time: 300 times what a large one has
-        if not self._connection.whole:
-            self._expect_at_most(limit_bytes, int(self.headers.get("content-length", 0)))
-        try:
-            while piece := await self.piece(timeout_s):
-                size += len(piece)
-                self._expect_at_most(limit_bytes, size)
-                pieces.append(piece)
-                if self._connection.taken:
-                    break
-        except StreamInterrupted as exc:
-            raise ProviderBadResponse(detail=str(exc)) from exc
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces = []  # adding each to the body copies it each time: 300 times what a large one has
+        async for piece in self._body(limit_bytes, timeout_s):
+            pieces.append(piece)
+        return b"".join(pieces)
 
     async def save(self, path: Path, *, limit_bytes: int, timeout_s: float) -> None:
         """Write all of the body into a new file, holding little of it; it may take `timeout_s` in all.
@@ -90,30 +81,22 @@ class Reply:
             ProviderBadResponse: it was cut off, or is larger than the limit.
             InsufficientStorage, GatewayError: it could not be written.
         """
-        clock = asyncio.get_running_loop().time
-        deadline, size, held = clock() + timeout_s, 0, bytearray()
-        self._expect_at_most(limit_bytes, int(self.headers.get("content-length", 0)))
-        with disk_errors(), path.open("xb") as file:
-            try:
-                while piece := await self.piece(max(0, deadline - clock())):
-                    size += len(piece)
-                    self._expect_at_most(limit_bytes, size)
+        held = bytearray()
+        with disk_errors():
+            async with _new(path) as file, contextlib.aclosing(self._body(limit_bytes, timeout_s)) as pieces:
+                async for piece in pieces:
                     held += piece
                     if len(held) >= _WRITE_BYTES:
                         await in_thread(file.write, held)
                         held = bytearray()
-            except StreamInterrupted as exc:
-                raise ProviderBadResponse(detail=str(exc)) from exc
-            except ProviderTimeout as exc:
-                detail = f"Provider {self.provider!r} had not answered whole after {timeout_s:g} s."
-                raise ProviderTimeout(detail=detail) from exc
-            await in_thread(file.write, held)
+                await in_thread(file.write, held)
 
     async def excerpt(self, *, limit_bytes: int, timeout_s: float) -> bytes:
-        """The body of an error up to a limit, or as much of it as comes: its status says the rest."""
-        body = b""
+        """The body of an error up to a limit, or as much of it as comes in time: its status says the rest."""
+        body, clock = b"", asyncio.get_running_loop().time
+        deadline = clock() + timeout_s
         with contextlib.suppress(ProviderTimeout, StreamInterrupted):
-            while len(body) < limit_bytes and (piece := await self.piece(timeout_s)):
+            while len(body) < limit_bytes and (piece := await self.piece(max(0, deadline - clock()))):
                 body += piece
         return body[:limit_bytes]
 
@@ -129,6 +112,34 @@ class Reply:
             self._closed = True
             self._connections.give_back(self._connection)
 
+    async def _body(self, limit_bytes: int, timeout_s: float) -> AsyncGenerator[bytes, None]:
+        clock = asyncio.get_running_loop().time
+        deadline, size = clock() + timeout_s, 0
+        if not self._connection.whole:
+            self._expect_at_most(limit_bytes, int(self.headers.get("content-length", 0)))
+        try:
+            while piece := await self.piece(max(0, deadline - clock())):
+                size += len(piece)
+                self._expect_at_most(limit_bytes, size)
+                yield piece
+                if self._connection.taken:
+                    break
+        except StreamInterrupted as exc:
+            raise ProviderBadResponse(detail=str(exc)) from exc
+        except ProviderTimeout as exc:
+            detail = f"Provider {self.provider!r} had not answered whole after {timeout_s:g} s."
+            raise ProviderTimeout(detail=detail) from exc
+
     def _expect_at_most(self, limit_bytes: int, size: int) -> None:
         if size > limit_bytes:
             raise ProviderBadResponse(detail=f"Provider {self.provider!r} answered with more than {limit_bytes} bytes.")
+
+
+@contextlib.asynccontextmanager
+async def _new(path: Path) -> AsyncIterator[BinaryIO]:
+    """A new file, opened and closed in threads."""
+    held = contextlib.ExitStack()
+    try:
+        yield await in_thread(lambda: held.enter_context(path.open("xb")))
+    finally:
+        await in_thread(held.close)

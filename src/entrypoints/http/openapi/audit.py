@@ -23,7 +23,7 @@ from .session_answers import ErasureReceipt, SessionOfAll, TurnShown
 class SessionReplayed(SessionOfAll):
     """A session with its turns."""
 
-    turns: tuple[TurnShown, ...]  # type: ignore[assignment]
+    turns: tuple[TurnShown, ...]  # type: ignore[assignment]  # there they are a number
 
 
 @frozen(kw_only=True)

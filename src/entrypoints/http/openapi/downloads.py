@@ -101,6 +101,7 @@ DOWNLOADS: Final = Area(
                 errors.SourceForbidden,
                 errors.SourceChanged,
                 errors.ChecksumMismatch,
+                errors.NameTaken,
                 errors.InsufficientStorage,
                 *STORED,
             ),

@@ -170,7 +170,7 @@ class Models:
             allow = _methods_at(path)
             raise MethodNotAllowed(detail=f"{req.path} does not have POST; it has {allow}.", allow=allow)
 
-    async def on_options_one(self, req: Request, resp: Response, path: str) -> None:  # noqa: ARG002
+    async def on_options_one(self, req: Request, resp: Response, path: str) -> None:  # noqa: ARG002 - Falcon's signature
         """Which methods there are, as the route stands for several."""
         resp.set_header("allow", _methods_at(path))
 
