@@ -34,7 +34,7 @@ from .media import Media
 from .ports import Clock, Generator
 from .routing import Candidates, Router
 from .state_tokens import Start, StateTokens
-from .telemetry import Observed, Observer
+from .telemetry import Observed, Observer, Spent
 from .told import Told
 from .turns import SessionTurn
 
@@ -109,9 +109,9 @@ class RunningGeneration:
             GatewayError: the generation failed; its turn has been ended as failed by then.
         """
         times, attempts = _Times(perf_counter()), Attempts(self.router, self._candidates)
-        outcome, usage = CANCELLED, None
+        outcome, spent, whole = CANCELLED, list[Spent](), None
         try:
-            while True:
+            while whole is None:
                 self._model = model = await attempts.next()
                 begun = perf_counter()
                 try:
@@ -125,16 +125,17 @@ class RunningGeneration:
                                 event = await self._first(events, times, attempts)
                                 while event:
                                     if isinstance(event, Completed):
-                                        made, usage = attempts.succeeded(model, perf_counter() - begun), event.usage
+                                        made = attempts.succeeded(model, perf_counter() - begun)
+                                        spent.append(Spent(model.provider, model.id, event.usage, len(event.files)))
                                         whole, outcome = await self._complete(event, made, times), "ok"
-                                        yield whole
-                                        return
+                                        break
                                     if not isinstance(event, Started):
                                         times.output()
                                         self.tokens += 1
                                         yield event
                                     event = await anext(events, None)
-                    raise StreamInterrupted
+                    if whole is None:
+                        raise StreamInterrupted
                 except GatewayError as error:
                     await self._go_on(model, error, attempts, times, perf_counter() - begun)
         except GatewayError as error:
@@ -145,15 +146,19 @@ class RunningGeneration:
         finally:
             self.observer.generated(
                 Observed(
+                    owner=self.principal.id,
+                    account=self.principal.account or self.principal.id,
                     modality=self.command.modality,
                     provider=self._model.provider,
                     model=self._model.id,
                     outcome=outcome,
                     attempts=tuple(attempts.made),
                     timing=times.summary(),
-                    usage=usage,
+                    spent=tuple(spent),
+                    pieces=self.tokens,
                 )
             )
+        yield whole  # what was used is noted by now, whatever ends the process next
 
     async def _go_on(
         self, model: Model, error: GatewayError, attempts: Attempts, times: "_Times", took_s: float

@@ -16,17 +16,35 @@ TRACEPARENT: ContextVar[str | None] = ContextVar("traceparent", default=None)
 """The trace that the work belongs to, as services are told that are asked for it (W3C Trace Context)."""
 
 
+@frozen
+class Spent:
+    """What a backend said that an attempt took, and how many files it made."""
+
+    provider: str
+    model: str
+    usage: Usage
+    files: int = 0
+
+
 @frozen(kw_only=True)
 class Observed:
-    """A generation that is over; `outcome` is `ok` or the code of what ended it."""
+    """A generation that is over; `outcome` is `ok` or the code of what ended it.
 
+    `owner` asked for it, with the credentials that `account` stands for. `spent` is of each attempt that a backend came
+    to the end of, the last one's last: there may be one without an answer, which could not be stored. `pieces` are what
+    the client got of a generation that came to no end.
+    """
+
+    owner: str
+    account: str
     modality: Modality
     provider: str
     model: str
     outcome: str
     attempts: tuple[Attempt, ...]
     timing: Timing
-    usage: Usage | None = None
+    spent: tuple[Spent, ...] = ()
+    pieces: int = 0
 
 
 class Observer(Protocol):

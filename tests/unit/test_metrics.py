@@ -3,7 +3,7 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from pluggably.adapters.telemetry.metrics import MOST_MODELS, PrometheusMetrics, Reading
-from pluggably.application.telemetry import Observed
+from pluggably.application.telemetry import Observed, Spent
 from pluggably.domain.attempt import Attempt
 from pluggably.domain.generation import Timing, Usage
 from pluggably.domain.model import Modality
@@ -16,7 +16,9 @@ def observed(model: str = "tiny", **facts) -> Observed:
         "outcome": "ok",
         "attempts": (Attempt(provider="local", model=model, status="ok", ms=3),),
         "timing": Timing(queue_ms=0, first_output_ms=2, total_ms=30),
-        "usage": Usage(input_tokens=7, output_tokens=3),
+        "owner": "local",
+        "account": "local",
+        "spent": (Spent("local", model, Usage(input_tokens=7, output_tokens=3)),),
     }
     return Observed(model=model, **(ordinary | facts))
 
@@ -32,7 +34,7 @@ def test_requests_and_generations_are_counted():
     metrics.begun()
     metrics.answered("POST", "/v1/generations/text", 200, 0.03)
     metrics.generated(observed())
-    metrics.generated(observed(outcome="provider_error", usage=None))
+    metrics.generated(observed(outcome="provider_error", spent=()))
     metrics.stored(0.001)
     metrics.lagged(0.0)
     seen = values(metrics)

@@ -139,10 +139,11 @@ class PrometheusMetrics:
             self._first_output_s[labels].observe(it.timing.first_output_ms / 1000)
         for tried in it.attempts:
             self._attempts[tried.provider, self._name(tried.model), tried.status].inc()
-        if it.usage:
-            self._tokens[it.provider, name, "input"].inc(it.usage.input_tokens)
-            self._tokens[it.provider, name, "cached_input"].inc(it.usage.cached_input_tokens)
-            self._tokens[it.provider, name, "output"].inc(it.usage.output_tokens)
+        for spent in it.spent:
+            tokens = spent.provider, self._name(spent.model)
+            self._tokens[*tokens, "input"].inc(spent.usage.input_tokens)
+            self._tokens[*tokens, "cached_input"].inc(spent.usage.cached_input_tokens)
+            self._tokens[*tokens, "output"].inc(spent.usage.output_tokens)
 
     def stored(self, took_s: float) -> None:
         """Events of a session were stored."""

@@ -36,6 +36,7 @@ from ...application.sessions import Sessions
 from ...application.state_tokens import StateTokens
 from ...application.storage import Storage
 from ...application.turns import SessionLocks, SessionTurns
+from ...application.usage import UsageReports
 from ..settings import Settings
 from . import access as access_parts
 from . import artifacts as artifact_parts
@@ -46,6 +47,7 @@ from . import models as model_parts
 from . import routing as routing_parts
 from . import sessions as session_parts
 from . import telemetry as telemetry_parts
+from . import usage as usage_parts
 from .environment import database_url
 
 if TYPE_CHECKING:
@@ -82,7 +84,6 @@ class Container(containers.DeclarativeContainer):
     generators = providers.Singleton(model_parts.generators, runners, remotes)
     gauges = providers.Singleton(telemetry_parts.Gauges, runners)
     metrics = providers.Singleton(telemetry_parts.metrics, gauges)
-    telemetry = providers.Singleton(telemetry_parts.Telemetry, metrics)
     session_store = providers.Selector(
         providers.Callable(session_parts.kind, settings),
         sqlite=providers.Singleton(session_parts.sqlite, settings),
@@ -92,6 +93,13 @@ class Container(containers.DeclarativeContainer):
     )
 
     database = providers.Singleton(_database, settings)
+    usage = providers.Singleton(
+        UsageReports,
+        journal=providers.Singleton(usage_parts.journal, settings, new_id),
+        ledger=providers.Singleton(usage_parts.ledger, database),
+        clock=clock,
+    )
+    telemetry = providers.Singleton(telemetry_parts.Telemetry, metrics, usage)
     model_folder = providers.Singleton(model_parts.model_folder, settings, engines)
     model_sources = providers.Singleton(model_parts.sources, settings, model_folder, engines, remotes)
     model_files = providers.Singleton(model_parts.model_files, model_folder)

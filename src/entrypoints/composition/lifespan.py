@@ -11,7 +11,7 @@ from ..upkeep.catalog import being_kept_up, being_kept_within, being_preloaded
 from ..upkeep.checkpoints import RegularCheckpoints
 from ..upkeep.retention import ScheduledRetention
 from ..upkeep.turns import InterruptedTurns
-from . import access, jobs, routing, sessions, telemetry
+from . import access, jobs, routing, sessions, telemetry, usage
 from .container import Container
 
 
@@ -33,6 +33,7 @@ async def running(container: Container) -> AsyncIterator[None]:
         for part in _closed_at_the_end(container):
             stack.push_async_callback(part().close)
         stack.push_async_callback(container.access().close)
+        await stack.enter_async_context(usage.being_written(container.usage()))
         await stack.enter_async_context(access.being_metered(container.meter(), container.clock()))
         await container.artifact_files().open()
         await stack.enter_async_context(InterruptedTurns(container.sessions()).being_ended())

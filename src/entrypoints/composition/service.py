@@ -49,6 +49,7 @@ def create_service(settings: Settings) -> Service:
         registrations=container.registrations(),
         storage=container.storage(),
         downloads=container.downloads(),
+        usage=container.usage(),
     )
     options = HttpOptions(
         body_limit_bytes=settings.server.body_limit_bytes,

@@ -10,6 +10,7 @@ from attrs import define, field
 
 from ...application.storage import Storage, StorageUsage
 from ...application.telemetry import NOTES, Observed
+from ...application.usage import UsageReports
 from ...domain.access import LOCAL_OPERATOR
 from ..upkeep.periodic import repeated
 
@@ -62,19 +63,22 @@ def metrics(gauges: Gauges) -> "PrometheusMetrics":
 
 @define(eq=False)
 class Telemetry:
-    """Implements `Observer`: counts, and notes for the log line of the request."""
+    """Implements `Observer`: counts, notes what was used, and what the log line of the request says."""
 
     metrics: "PrometheusMetrics"
+    usage: UsageReports
 
     def generated(self, it: Observed) -> None:
         """A generation is over."""
+        self.usage.note(it)
         self.metrics.generated(it)
         notes = NOTES.get()
         if notes is not None:
             notes["model"], notes["provider"], notes["outcome"] = it.model, it.provider, it.outcome
             notes["first_output_ms"] = it.timing.first_output_ms
-            if it.usage:
-                notes["input_tokens"], notes["output_tokens"] = it.usage.input_tokens, it.usage.output_tokens
+            if it.spent:
+                usage = it.spent[-1].usage
+                notes["input_tokens"], notes["output_tokens"] = usage.input_tokens, usage.output_tokens
             if len(it.attempts) > 1:
                 notes["attempts"] = len(it.attempts)
 

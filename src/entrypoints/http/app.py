@@ -30,6 +30,7 @@ from .resources.retention import RetentionResource
 from .resources.session_events import SessionEvents
 from .resources.sessions import SessionResource
 from .resources.storage import StorageResource
+from .resources.usage import Usage
 from .scope import Receive, Request, RequestScope, Scope, Send
 from .services import HttpOptions, Services
 
@@ -170,6 +171,7 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/keys/{key_id}", keys, "one"),
         ("/v1/keys/{key_id}/rotate", keys, "rotate"),
         ("/v1/me", Me(), None),
+        ("/v1/usage", Usage(services.usage), None),
         ("/v1/storage", storage, None),
         ("/v1/storage/cleanup", storage, "cleanup"),
         ("/metrics", MetricsResource(services.requests), None),

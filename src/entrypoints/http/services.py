@@ -18,6 +18,7 @@ from ...application.retention import Retention
 from ...application.sessions import Sessions
 from ...application.storage import Storage
 from ...application.telemetry import RequestObserver
+from ...application.usage import UsageReports
 
 
 @frozen(kw_only=True)
@@ -40,6 +41,7 @@ class Services:
     registrations: Registrations
     storage: Storage
     downloads: Downloads
+    usage: UsageReports
 
 
 @frozen(kw_only=True)

@@ -23,6 +23,7 @@ from pluggably.adapters.memory.local_models import MemoryModelFiles, MemoryModel
 from pluggably.adapters.memory.log import NoLog
 from pluggably.adapters.memory.registry import MemoryModelRegistry, MemoryModelUses
 from pluggably.adapters.memory.sessions import MemorySessionStore
+from pluggably.adapters.memory.usage import MemoryUsageJournal, MemoryUsageLedger
 from pluggably.adapters.system import IdSequence, new_state_token, now
 from pluggably.application.access import Access, KeyAuthenticator
 from pluggably.application.audit import Exports
@@ -47,6 +48,7 @@ from pluggably.application.state_tokens import StateTokens
 from pluggably.application.storage import Storage
 from pluggably.application.telemetry import Unobserved
 from pluggably.application.turns import SessionLocks, SessionTurns
+from pluggably.application.usage import UsageReports
 from pluggably.domain.generation import Started, TextDelta
 from pluggably.domain.model import Modality, ModelStatus
 from pluggably.domain.retention import RetentionPolicy
@@ -81,6 +83,16 @@ class Models:
 
     def status(self, model_id):
         return ModelStatus.LOADED
+
+
+class Noting(Unobserved):
+    """An observer who notes what is used, and nothing else."""
+
+    def __init__(self, usage: UsageReports) -> None:
+        self.usage = usage
+
+    def generated(self, it) -> None:
+        self.usage.note(it)
 
 
 class World:
@@ -145,6 +157,7 @@ class World:
         generators = {"local": self.generator, "acme": self.generator, "studio": studio}
         self.jobs = jobs or MemoryJobStore()
         eraser = Eraser(store=self.store, artifacts=artifacts.artifacts, jobs=self.jobs, generators=generators)
+        self.usage = UsageReports(journal=MemoryUsageJournal(), ledger=MemoryUsageLedger(), clock=clock)
         self.checkpoints = Checkpoints(log=log, clock=clock, **kept)
         self.router = Router(catalog=catalog, retries=retries, routes=routes or {}, seats=seats or {})
         generate = Generate(
@@ -154,7 +167,7 @@ class World:
             states=StateTokens(store=self.store, new_token=new_state_token),
             media=artifacts.media,
             metering=Metering(meter=MemoryMeter(), clock=clock),
-            observer=observer or Unobserved(),
+            observer=observer or Noting(self.usage),
             clock=clock,
             new_id=new_id,
         )
@@ -175,6 +188,7 @@ class World:
             requests=requests or Unobserved(),
             artifacts=artifacts.artifacts,
             artifact_links=artifacts.links,
+            usage=self.usage,
             downloads=(downloads or DownloadWorld(Path(keys) / "models")).downloads,
             catalog=catalog,
             registrations=registrations,
