@@ -10,16 +10,18 @@ from ..domain.access import Principal
 from ..domain.idempotency import IdempotencyKey
 from ..domain.job import GenerationJob
 from .command import GenerateCommand
+from .tracing import SpanContext
 
 
 @frozen(kw_only=True)
 class Asked:
-    """What a job was asked, by whom, and in which request; `key` stands for the job."""
+    """What a job was asked, by whom, and in which request; `key` stands for the job, `trace` is the request's."""
 
     command: GenerateCommand
     principal: Principal
     request_id: str
     key: IdempotencyKey | None = None
+    trace: SpanContext | None = None
 
 
 class JobStore(Protocol):

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from datetime import datetime
+from functools import partial
 from time import perf_counter
+from typing import Any
 
 from attrs import define, evolve, field
 
@@ -36,6 +38,7 @@ from .routing import Candidates, Router
 from .state_tokens import Start, StateTokens
 from .telemetry import Observed, Observer, Spent
 from .told import Told
+from .tracing import TRACE, AttemptSpan, GenerationSpan, SpanContext, Traced, Tracer
 from .turns import SessionTurn
 
 Output = TextDelta | ToolCallDelta | Progress | Generation
@@ -59,6 +62,7 @@ class RunningGeneration:
     router: Router
     generators: Mapping[str, Generator]
     observer: Observer
+    tracer: Tracer
     turn: SessionTurn | None = None
     when_begun: Callable[[], Awaitable[None]] | None = None
     tokens: int = field(init=False, default=0)
@@ -110,6 +114,7 @@ class RunningGeneration:
         """
         times, attempts = _Times(perf_counter()), Attempts(self.router, self._candidates)
         outcome, spent, whole = CANCELLED, list[Spent](), None
+        trace = Traced(self.tracer, TRACE.get(), self._span)
         try:
             while whole is None:
                 self._model = model = await attempts.next()
@@ -117,7 +122,7 @@ class RunningGeneration:
                 try:
                     self.router.catalog.used(model, self.clock())
                     async with await self._request(model) as request:
-                        with attempts.asking(model):
+                        with attempts.asking(model), self._asked(model, trace.context) as asked:
                             async with (
                                 attempts.seat(model),
                                 aclosing(self.generators[model.provider].generate(request)) as events,
@@ -125,6 +130,7 @@ class RunningGeneration:
                                 event = await self._first(events, times, attempts)
                                 while event:
                                     if isinstance(event, Completed):
+                                        asked.told = partial(asked.told, completed=event)
                                         made = attempts.succeeded(model, perf_counter() - begun)
                                         spent.append(Spent(model.provider, model.id, event.usage, len(event.files)))
                                         whole, outcome = await self._complete(event, made, times), "ok"
@@ -134,8 +140,8 @@ class RunningGeneration:
                                         self.tokens += 1
                                         yield event
                                     event = await anext(events, None)
-                    if whole is None:
-                        raise StreamInterrupted
+                                else:
+                                    raise StreamInterrupted
                 except GatewayError as error:
                     await self._go_on(model, error, attempts, times, perf_counter() - begun)
         except GatewayError as error:
@@ -144,6 +150,7 @@ class RunningGeneration:
                 await self.turn.fail(error.code, str(error), error.attempts)
             raise
         finally:
+            trace.end(None if outcome == "ok" else outcome)
             self.observer.generated(
                 Observed(
                     owner=self.principal.id,
@@ -159,6 +166,24 @@ class RunningGeneration:
                 )
             )
         yield whole  # what was used is noted by now, whatever ends the process next
+
+    def _asked(self, model: Model, trace: SpanContext | None) -> Traced:
+        """The span of an attempt."""
+        command = self.command
+        told = partial(
+            AttemptSpan,
+            modality=command.modality,
+            model=model,
+            parameters=command.parameters,
+            stream=command.stream,
+            session_id=command.session_id,
+            completed=None,
+        )
+        return Traced(self.tracer, trace, told)
+
+    def _span(self, **span: Any) -> GenerationSpan:
+        asked, command = self._candidates.asked.id, self.command
+        return GenerationSpan(**span, id=self.id, modality=command.modality, model=asked, session_id=command.session_id)
 
     async def _go_on(
         self, model: Model, error: GatewayError, attempts: Attempts, times: "_Times", took_s: float

@@ -12,9 +12,6 @@ from ..domain.model import Modality
 NOTES: ContextVar[dict[str, Any] | None] = ContextVar("notes", default=None)
 """What is told of the request that is served now, once it is over."""
 
-TRACEPARENT: ContextVar[str | None] = ContextVar("traceparent", default=None)
-"""The trace that the work belongs to, as services are told that are asked for it (W3C Trace Context)."""
-
 
 @frozen
 class Spent:

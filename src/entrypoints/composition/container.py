@@ -47,6 +47,7 @@ from . import models as model_parts
 from . import routing as routing_parts
 from . import sessions as session_parts
 from . import telemetry as telemetry_parts
+from . import tracing as tracing_parts
 from . import usage as usage_parts
 from .environment import database_url
 
@@ -100,6 +101,7 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
     )
     telemetry = providers.Singleton(telemetry_parts.Telemetry, metrics, usage)
+    tracer = providers.Singleton(tracing_parts.tracer)
     model_folder = providers.Singleton(model_parts.model_folder, settings, engines)
     model_sources = providers.Singleton(model_parts.sources, settings, model_folder, engines, remotes)
     model_files = providers.Singleton(model_parts.model_files, model_folder)
@@ -270,6 +272,7 @@ class Container(containers.DeclarativeContainer):
         media=media,
         metering=metering,
         observer=telemetry,
+        tracer=tracer,
         clock=clock,
         new_id=new_id,
     )

@@ -25,6 +25,7 @@ def _closed_at_the_end(container: Container) -> list[providers.Provider[Any]]:
 async def running(container: Container) -> AsyncIterator[None]:
     """The life of the service: what was left undone is mended first, and everything is closed at the end."""
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(container.tracer().close)
         stack.push_async_callback(container.session_store().close)
         for generator in container.generators().values():
             stack.push_async_callback(generator.close)

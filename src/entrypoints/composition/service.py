@@ -35,6 +35,7 @@ def create_service(settings: Settings) -> Service:
     services = Services(
         access=container.access(),
         requests=container.metrics(),
+        tracer=container.tracer(),
         keys=container.keys(),
         generate=container.generate(),
         jobs=container.jobs(),

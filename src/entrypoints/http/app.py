@@ -57,7 +57,9 @@ class Application:
     """The ASGI application. `drain` makes it refuse new requests, while those at work may finish."""
 
     def __init__(self, services: Services, options: HttpOptions, lifespan: Lifespan) -> None:
-        self._scope = RequestScope(_falcon_app(services, self.is_ready), services.access, services.requests, options)
+        self._scope = RequestScope(
+            _falcon_app(services, self.is_ready), services.access, services.requests, services.tracer, options
+        )
         self._jobs = services.jobs
         self._lifespan = lifespan
         self._started = False

@@ -18,6 +18,7 @@ from ...application.retention import Retention
 from ...application.sessions import Sessions
 from ...application.storage import Storage
 from ...application.telemetry import RequestObserver
+from ...application.tracing import Tracer
 from ...application.usage import UsageReports
 
 
@@ -27,6 +28,7 @@ class Services:
 
     access: Access
     requests: RequestObserver
+    tracer: Tracer
     keys: Keys
     generate: Generate
     jobs: Jobs

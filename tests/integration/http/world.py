@@ -47,6 +47,7 @@ from pluggably.application.sessions import Sessions
 from pluggably.application.state_tokens import StateTokens
 from pluggably.application.storage import Storage
 from pluggably.application.telemetry import Unobserved
+from pluggably.application.tracing import Untraced
 from pluggably.application.turns import SessionLocks, SessionTurns
 from pluggably.application.usage import UsageReports
 from pluggably.domain.generation import Started, TextDelta
@@ -119,6 +120,7 @@ class World:
         authenticators=(),
         requests=None,
         observer=None,
+        tracer=Untraced(),  # noqa: B008 - it holds nothing
         policy=None,
         downloads=None,
     ) -> None:
@@ -168,6 +170,7 @@ class World:
             media=artifacts.media,
             metering=Metering(meter=MemoryMeter(), clock=clock),
             observer=observer or Noting(self.usage),
+            tracer=tracer,
             clock=clock,
             new_id=new_id,
         )
@@ -186,6 +189,7 @@ class World:
             access=Access(authenticators=found, clock=clock),
             keys=self.keys,
             requests=requests or Unobserved(),
+            tracer=tracer,
             artifacts=artifacts.artifacts,
             artifact_links=artifacts.links,
             usage=self.usage,

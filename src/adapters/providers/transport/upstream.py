@@ -19,7 +19,7 @@ import httpx
 from attrs import frozen
 from httpx_aiohttp import AiohttpTransport
 
-from ....application.telemetry import TRACEPARENT
+from ....application.tracing import TRACE
 from ....domain.errors import ProviderBadResponse, ProviderTimeout, ProviderUnreachable
 from .deadlines import Deadlines
 from .form import Form
@@ -123,8 +123,8 @@ class Upstream:
 
     def _request(self, method: str, url: httpx.URL, body: bytes | Form) -> httpx.Request:
         """A request without headers but a form's own and the trace: httpx adds none, and aiohttp does it for less."""
-        trace = TRACEPARENT.get()
-        headers = {"traceparent": trace} if trace else None
+        trace = TRACE.get()
+        headers = {"traceparent": trace.traceparent} if trace else None
         if isinstance(body, Form):
             own = {**body.headers, **(headers or {})}
             return httpx.Request(method, url, headers=own, stream=body, extensions=self._extensions)
