@@ -90,6 +90,10 @@ class JobStore(Protocol):
     async def disown(self) -> None:
         """End every claim, if no other process can have one: this one has just started."""
 
+    async def waiting_and_running(self) -> tuple[int, int]:
+        """How many jobs are queued, and how many run, over all processes."""
+        ...
+
     async def forget_session(self, session_id: str) -> int:
         """Delete all jobs of a session, and give their number."""
         ...

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from attrs import frozen
 
 from ..domain.attempt import Attempt
+from ..domain.download import DownloadStatus
 from ..domain.generation import Timing, Usage
 from ..domain.model import Modality
 
@@ -54,14 +55,24 @@ class Observer(Protocol):
         """Events of a session were stored."""
 
 
+class DownloadObserver(Protocol):
+    """Somebody who is told of downloads, as `Observer`s are."""
+
+    def downloaded(self, size_bytes: int) -> None:
+        """So many bytes more have come."""
+
+    def download_ended(self, status: DownloadStatus) -> None:
+        """One that was worked on here has ended."""
+
+
 class RequestObserver(Protocol):
     """Somebody who is told of requests, and asked for what there is to see."""
 
     def begun(self) -> None:
         """A request is at work."""
 
-    def answered(self, method: str, route: str, status: int, took_s: float) -> None:
-        """It is over."""
+    def answered(self, method: str, route: str, status: int, took_s: float, failure: str | None) -> None:
+        """It is over; `failure` is the code of the error that its client was told of."""
 
     def expose(self) -> tuple[str, bytes]:
         """The media type and the text of all metrics, as they are now."""
@@ -77,10 +88,16 @@ class Unobserved:
     def stored(self, took_s: float) -> None:
         """Nothing."""
 
+    def downloaded(self, size_bytes: int) -> None:
+        """Nothing."""
+
+    def download_ended(self, status: DownloadStatus) -> None:
+        """Nothing."""
+
     def begun(self) -> None:
         """Nothing."""
 
-    def answered(self, method: str, route: str, status: int, took_s: float) -> None:
+    def answered(self, method: str, route: str, status: int, took_s: float, failure: str | None) -> None:
         """Nothing."""
 
     def expose(self) -> tuple[str, bytes]:

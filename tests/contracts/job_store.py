@@ -232,3 +232,14 @@ class JobStoreContract:
             await jobs.end((await self.claim(jobs)).cancelled(at))
         assert await jobs.forget_ended(SOON) == 1
         assert [bool(await jobs.get(f"gen_{number}")) for number in (1, 2, 3)] == [False, True, True]
+
+    async def test_those_that_wait_and_those_that_run_are_counted(self, jobs):
+        assert await jobs.waiting_and_running() == (0, 0)
+        for number in range(1, 5):
+            await jobs.add(a_job(number), asked(), 10)
+        for end in (False, True):
+            job, _ = await jobs.claim("one", NOON, SOON)
+            assert await jobs.begin(job.begun(NOON))
+            if end:
+                await jobs.end(job.begun(NOON).cancelled(NOON))
+        assert await jobs.waiting_and_running() == (2, 1)

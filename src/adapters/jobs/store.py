@@ -50,6 +50,7 @@ UPDATE jobs SET status = ?, started_at = ?, ended_at = ?, sequence = ?, told = ?
 WHERE id = ? AND worker = ? AND {_AT_WORK} RETURNING id"""  # noqa: S608
 _CANCEL = f"UPDATE jobs SET cancelling = 1 WHERE id = ? AND {_AT_WORK}"  # noqa: S608
 _DISOWN = f"UPDATE jobs SET claimed_until = 0 WHERE {_AT_WORK}"  # noqa: S608
+_NUMBERS = f"SELECT status, count(*) FROM jobs WHERE {_AT_WORK} GROUP BY status"  # noqa: S608
 _ABANDONED = "WHERE status = 'running' AND claimed_until <= ? ORDER BY id"
 
 
@@ -129,6 +130,11 @@ class SqlJobStore:
         """End every claim."""
         if self._alone:
             await self._database.run((_DISOWN, ()))
+
+    async def waiting_and_running(self) -> tuple[int, int]:
+        """How many are queued, and how many run."""
+        counted = {JobStatus(status): number for status, number in await self._database.run((_NUMBERS, ()))}
+        return counted.get(JobStatus.QUEUED, 0), counted.get(JobStatus.RUNNING, 0)
 
     async def forget_session(self, session_id: str) -> int:
         """Delete the jobs of a session."""

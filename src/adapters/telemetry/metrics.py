@@ -28,6 +28,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from ...application.telemetry import Observed
+from ...domain.download import ENDED, DownloadStatus
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 MOST_MODELS: Final = 500
@@ -67,7 +68,7 @@ Gauges = Callable[[], Iterable[Reading]]
 
 
 class PrometheusMetrics:
-    """Implements `Observer`, and counts requests."""
+    """Implements `Observer` and `DownloadObserver`, and counts requests."""
 
     def __init__(self, gauges: Gauges = tuple) -> None:
         self._registry = CollectorRegistry()
@@ -117,15 +118,28 @@ class PrometheusMetrics:
         self._lag_s = Histogram(
             "pluggably_event_loop_lag_seconds", "How late the event loop was.", buckets=_QUICK, registry=made
         )
+        self._errors = _Labelled(
+            Counter("pluggably_http_errors", "Errors that clients were told of.", ("code",), registry=made)
+        )
+        self._downloaded = Counter("pluggably_downloaded_bytes", "Bytes of models that came.", registry=made)
+        self._downloads = _Labelled(
+            Counter("pluggably_downloads_ended", "Downloads, by what became of them.", ("status",), registry=made)
+        )
+        for status in ENDED:  # so that the first one is seen as an increase
+            self._downloads[status.value,].inc(0)
         self._gauges = gauges
+        self._here: dict[str, Gauge] = {}
+        self._busy: set[tuple[str, str]] = set()
 
     def begun(self) -> None:
         """A request is at work."""
         self._in_progress.inc()
 
-    def answered(self, method: str, route: str, status: int, took_s: float) -> None:
+    def answered(self, method: str, route: str, status: int, took_s: float, failure: str | None) -> None:
         """A request is over."""
         self._in_progress.dec()
+        if failure:
+            self._errors[failure,].inc()
         self._requests[method, route, str(status)].inc()
         self._request_s[route,].observe(took_s)
 
@@ -148,6 +162,32 @@ class PrometheusMetrics:
     def stored(self, took_s: float) -> None:
         """Events of a session were stored."""
         self._append_s.observe(took_s)
+
+    def downloaded(self, size_bytes: int) -> None:
+        """So many bytes more have come."""
+        self._downloaded.inc(size_bytes)
+
+    def download_ended(self, status: DownloadStatus) -> None:
+        """A download has ended."""
+        self._downloads[status.value,].inc()
+
+    def at_work(self, readings: "Iterable[Reading]") -> None:
+        """What this process has at work now, with one label each; what it had before and has not any more is 0.
+
+        Of several processes the sums are told.
+        """
+        before, self._busy = self._busy, set()
+        for it in readings:
+            ((label, name),) = it.labels
+            if it.name not in self._here:
+                self._here[it.name] = Gauge(
+                    it.name, it.help, (label,), registry=self._registry, multiprocess_mode="livesum"
+                )
+            self._here[it.name].labels(self._name(name)).set(it.value)
+            self._busy.add((it.name, self._name(name)))
+        for gauge, name in before - self._busy:
+            self._here[gauge].labels(name).set(0)
+            self._busy.add((gauge, name))
 
     def lagged(self, late_s: float) -> None:
         """The event loop was so late."""
@@ -173,7 +213,7 @@ class PrometheusMetrics:
 
 
 class _Readings:
-    """A collector of `Reading`s."""
+    """A collector of `Reading`s, which are the same whichever process is asked."""
 
     def __init__(self, gauges: Gauges) -> None:
         self._gauges = gauges

@@ -39,7 +39,9 @@ ASKED: Final = {
     "seed": "gen_ai.request.seed",
     "n": "gen_ai.request.choice.count",
 }
-SERVER_ERROR = 500
+_CLIENTS_FAULT = range(400, 500)
+"""Of which the convention for servers says that their spans have no error."""
+
 _NS = 1_000_000_000
 _SCOPE = InstrumentationScope("pluggably")
 _Attributes = dict[str, Any]
@@ -83,11 +85,9 @@ def to_otel(span: Told, resource: Resource) -> ReadableSpan:
     """The span as the SDK has it."""
     name, kind, attributes = _described(span)
     began = int(span.began_at * _NS)
-    failure = span.failure
-    if isinstance(span, RequestSpan) and span.status >= SERVER_ERROR:
-        failure = str(span.status)
-    if failure:
-        attributes["error.type"] = failure
+    if span.failure:
+        attributes["error.type"] = span.failure
+    failed = span.failure and not (isinstance(span, RequestSpan) and span.status in _CLIENTS_FAULT)
     return ReadableSpan(
         name=name,
         kind=kind,
@@ -95,7 +95,7 @@ def to_otel(span: Told, resource: Resource) -> ReadableSpan:
         parent=_context(span.parent, remote=isinstance(span, RequestSpan)) if span.parent else None,
         resource=resource,
         attributes={key: value for key, value in attributes.items() if value is not None},
-        status=otel.Status(otel.StatusCode.ERROR) if failure else otel.Status(),
+        status=otel.Status(otel.StatusCode.ERROR) if failed else otel.Status(),
         start_time=began,
         end_time=began + int(span.took_s * _NS),
         instrumentation_scope=_SCOPE,

@@ -83,7 +83,7 @@ class Container(containers.DeclarativeContainer):
     egress = providers.Singleton(artifact_parts.egress, settings)
     remotes = providers.Singleton(model_parts.remotes, settings, egress.provider)
     generators = providers.Singleton(model_parts.generators, runners, remotes)
-    gauges = providers.Singleton(telemetry_parts.Gauges, runners)
+    gauges = providers.Singleton(telemetry_parts.Gauges)
     metrics = providers.Singleton(telemetry_parts.metrics, gauges)
     session_store = providers.Selector(
         providers.Callable(session_parts.kind, settings),
@@ -169,6 +169,7 @@ class Container(containers.DeclarativeContainer):
         name=providers.Callable(download_parts.worker_name, new_id),
         parallel=settings.provided.downloads.parallel,
         alone=providers.Callable(download_parts.is_alone, settings),
+        observer=metrics,
     )
     downloads = providers.Singleton(
         Downloads,
@@ -263,6 +264,16 @@ class Container(containers.DeclarativeContainer):
     meter = providers.Singleton(access_parts.meter, settings, database, new_id)
     metering = providers.Singleton(Metering, meter=meter, clock=clock)
     router = providers.Singleton(routing_parts.router, settings, catalog)
+    watch = providers.Singleton(
+        telemetry_parts.Watch,
+        metrics=metrics,
+        gauges=gauges,
+        runners=runners,
+        router=router,
+        storage=storage,
+        jobs=job_store,
+        downloads=download_store,
+    )
     generate = providers.Singleton(
         Generate,
         router=router,

@@ -11,7 +11,7 @@ from ..upkeep.catalog import being_kept_up, being_kept_within, being_preloaded
 from ..upkeep.checkpoints import RegularCheckpoints
 from ..upkeep.retention import ScheduledRetention
 from ..upkeep.turns import InterruptedTurns
-from . import access, jobs, routing, sessions, telemetry, usage
+from . import access, jobs, routing, sessions, usage
 from .container import Container
 
 
@@ -46,9 +46,7 @@ async def running(container: Container) -> AsyncIterator[None]:
             )
         )
         await stack.enter_async_context(_models_kept_up(container))
-        await stack.enter_async_context(
-            telemetry.being_watched(container.metrics(), container.gauges(), container.storage())
-        )
+        await stack.enter_async_context(container.watch().being_kept())
         for source in container.download_sources().values():
             stack.push_async_callback(source.close)
         await container.download_place().sweep(await container.download_store().keys())

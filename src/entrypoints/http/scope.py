@@ -62,6 +62,8 @@ class Exchange:
     """Who asks; None if nobody is known, and then `refusal` says why."""
     refusal: GatewayError | None = None
     trace: SpanContext | None = None
+    failure: str | None = None
+    """The code of the error that the client was told of."""
     notes: dict[str, Any] = field(factory=dict)
     """What the log says of the request besides."""
     status: int = 0
@@ -132,8 +134,8 @@ class RequestScope:
             await self._serve(exchange, scope, length, receive, _answering(exchange, send))
         finally:
             took_s = perf_counter() - begun
-            trace.end()
-            self._requests.answered(scope["method"], exchange.route, exchange.final_status, took_s)
+            trace.end(exchange.failure)
+            self._requests.answered(scope["method"], exchange.route, exchange.final_status, took_s, exchange.failure)
             if self._options.access_log:
                 _write_log(exchange, scope, took_s)
 
@@ -143,6 +145,7 @@ class RequestScope:
             await self._find_principal(exchange, scope)
             await self._take_body(exchange, scope, length, receive)
         except GatewayError as error:
+            exchange.failure = error.code
             await _send_problem(send, problem_of(error, scope["path"], exchange.request_id))
             return
         except ClientGone:
@@ -158,9 +161,11 @@ class RequestScope:
             if not self.draining:
                 raise
             if not exchange.status:  # the time for running requests is over
+                exchange.failure = Draining.code
                 await _send_problem(send, problem_of(_draining(), scope["path"], exchange.request_id))
         except Exception as error:
             _log.error("request.failed", request_id=exchange.request_id, exc_info=error)
+            exchange.failure = GatewayError.code
             if not exchange.status:
                 await _send_problem(send, internal_error(scope["path"], exchange.request_id))
 
@@ -292,6 +297,8 @@ def _span(exchange: Exchange, method: str, **span: Any) -> RequestSpan:
 def _write_log(exchange: Exchange, scope: Scope, took_s: float) -> None:
     if exchange.principal:
         exchange.notes["principal"] = exchange.principal.id
+    if exchange.failure:
+        exchange.notes["code"] = exchange.failure
     if exchange.trace:
         exchange.notes["trace_id"] = exchange.trace.trace_id
     _log.info(

@@ -79,6 +79,11 @@ async def test_what_failed_says_why():
         assert (await counted(http))[
             "pluggably_generations_total", "local", "provider_unavailable", "text", "tiny"
         ] == 1
+        await http.post("/v1/generations/text", json=TEXT | {"stream": True})
+        await http.post("/v1/chat/completions", json={"model": "nobody", "messages": []})
+        seen = await counted(http)
+        assert seen["pluggably_http_errors_total", "provider_unavailable"] == 2
+        assert seen["pluggably_http_errors_total", "invalid_request"] == 1
 
 
 @pytest.mark.parametrize(
