@@ -69,11 +69,7 @@ def _used(it: Observed) -> Iterator[tuple[str, str, UsageCounts]]:
 
 def _taken(usage: Usage, files: int, answered: int) -> UsageCounts:
     taken = usage.input_tokens + usage.output_tokens
-    return UsageCounts(
-        generations=answered,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cached_input_tokens=usage.cached_input_tokens,
-        estimated_tokens=taken if usage.source == "estimated" else 0,
-        files=files,
+    estimated = taken if usage.source == "estimated" else 0
+    return UsageCounts(  # by their places: names take four times as long
+        answered, 0, 0, usage.input_tokens, usage.output_tokens, usage.cached_input_tokens, estimated, 0, files
     )

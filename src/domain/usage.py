@@ -13,6 +13,7 @@ from typing import NamedTuple
 from .errors import InvalidRequest
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_DAY = _EPOCH.toordinal()
 
 
 class UsageSlot(NamedTuple):
@@ -53,7 +54,7 @@ class UsageCounts(NamedTuple):
 
     def plus(self, other: "UsageCounts") -> "UsageCounts":
         """Both together."""
-        return UsageCounts._make(map(add, self, other))
+        return UsageCounts(*map(add, self, other))
 
 
 class UsageGroup(StrEnum):
@@ -75,7 +76,7 @@ def added_up(entries: Iterable[tuple[UsageSlot, UsageCounts]]) -> Mapping[UsageS
 
 def hour_of(at: datetime) -> int:
     """The hour in which that is, counted since 1970; `at` is in UTC."""
-    return (at.toordinal() - _EPOCH.toordinal()) * 24 + at.hour
+    return (at.toordinal() - _FIRST_DAY) * 24 + at.hour
 
 
 def full_hour(pointer: str, at: datetime | None) -> int | None:
