@@ -239,7 +239,12 @@ async def test_a_time_is_told_by_its_full_hours():
             query = {"group_by": "model", "from": (last - timedelta(hours=hours)).isoformat()}
             assert (await usage(http, headers, **query))["tiny"].generations == expected
         assert (await usage(http, headers, group_by="model", to=last.isoformat()))["tiny"].generations == 2
-        for name, value in (("from", "2026-11-25T12:30:00Z"), ("to", "noon"), ("from_", "2026-11-25T12:00:00Z")):
+        for name, value in (
+            ("after", "\0"),
+            ("from", "2026-11-25T12:30:00Z"),
+            ("to", "noon"),
+            ("from_", "2026-11-25T12:00:00Z"),
+        ):
             refused = await http.get("/v1/usage", params={"group_by": "key", name: value}, headers=headers)
             assert refused.status_code == 400
             assert [it["pointer"] for it in refused.json()["errors"]] == [f"/query/{name}"]

@@ -7,6 +7,7 @@ from falcon.asgi import Response
 
 from ....application.usage import UsageReports
 from ....application.usage_ports import UsageQuery, UsageSum
+from ....domain.errors import InvalidRequest
 from ....domain.parameters import Field
 from ....domain.usage import UsageGroup, full_hour
 from ..body import principal_of, read_query, read_time
@@ -25,7 +26,13 @@ class UsageWanted:
     after: Annotated[str | None, Field("The `next_after` of the page before.", max_length=512)] = None
 
     def query(self) -> UsageQuery:
-        """As the use case takes it; one more than wanted, to see whether there are more."""
+        """As the use case takes it; one more than wanted, to see whether there are more.
+
+        Raises:
+            InvalidRequest: a time is none, or the cursor is none that we gave out.
+        """
+        if "\0" in (self.after or ""):  # which PostgreSQL takes in no text
+            raise InvalidRequest.at("/query/after", "must be the next_after of the page before, unchanged")
         return UsageQuery(
             group_by=self.group_by,
             since=full_hour("/query/from", read_time("/query/from", self.from_)),
