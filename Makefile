@@ -40,7 +40,7 @@ clean:  ## Remove everything that make made; your data folder stays
 
 .venv/test: pyproject.toml constraints.txt | .venv
 	@echo "Installing the test needs into .venv …"
-	@$(PIP) --editable '.[local,postgres,s3]' --group dev
+	@$(PIP) --editable '.[local,postgres,s3,otel]' --group dev
 	@touch $@ .venv/run
 
 .PHONY: help run test check bench clean

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from ..domain.download import DownloadFile, DownloadJob, WantedModel
+from ..domain.download import DownloadFile, DownloadJob, DownloadStatus, WantedModel
 
 
 @frozen(kw_only=True)
@@ -54,6 +54,10 @@ class DownloadStore(Protocol):
         Returns:
             It as it is stored, with its new version; None if it was changed by somebody else, or is gone.
         """
+        ...
+
+    async def numbers(self) -> Mapping[DownloadStatus, int]:
+        """How many downloads there are of each status that has not ended; a status without any may be left out."""
         ...
 
     async def keys(self) -> Collection[str]:

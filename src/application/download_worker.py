@@ -15,11 +15,12 @@ from typing import Any, cast
 from attrs import define, evolve, field
 
 from ..domain import download as rules
-from ..domain.download import AT_WORK, DownloadFile, DownloadJob, DownloadStatus, Failure, FileStatus
+from ..domain.download import AT_WORK, ENDED, DownloadFile, DownloadJob, DownloadStatus, Failure, FileStatus
 from ..domain.errors import GatewayError, Overloaded
 from .download_ports import Arrivals, DownloadPlace, DownloadStore, Lease, Sources, StorageBudget
 from .news import Changes, keep_taking
 from .ports import Clock, ModelFetcher
+from .telemetry import DownloadObserver, Unobserved
 
 COMPLETE = "complete"
 """What a fetcher calls its last step."""
@@ -67,6 +68,7 @@ class DownloadWorker:
     lease_s: float = 10.0
     poll_s: float = 2.0
     alone: bool = False
+    observer: DownloadObserver = field(factory=Unobserved)
     _works: dict[str, _Work] = field(init=False, factory=dict)
     _woken: asyncio.Event = field(init=False, factory=asyncio.Event)
     _changes: Changes = field(init=False, factory=Changes)
@@ -198,6 +200,7 @@ class DownloadWorker:
         job = rules.progress(work.job, tuple(work.files.values()), at=at)
         if work.verifying and job.status is DownloadStatus.RUNNING:
             job = rules.verify(job, at=at)
+        self.observer.downloaded(max(0, job.bytes_done - work.job.bytes_done))
         lease = self.lease()
         try:
             saved = await self.store.save(job, lease)
@@ -216,6 +219,7 @@ class DownloadWorker:
     async def _conclude(self, work: _Work, bringing: "asyncio.Task[Sequence[str]]") -> None:
         """Store what has become of it; if somebody else has changed it meanwhile, do what that asks for."""
         job, at = rules.progress(work.job, tuple(work.files.values()), at=self.clock()), self.clock()
+        self.observer.downloaded(max(0, job.bytes_done - work.job.bytes_done))
         error = work.error or (None if bringing.cancelled() else bringing.exception())
         if isinstance(error, Overloaded):  # another process of this machine has its files
             work.error, error = error, None
@@ -230,6 +234,8 @@ class DownloadWorker:
             job = rules.give_back(job, at=at)
         try:
             now = await self.store.save(job) or await self._as_changed(job)
+            if now and now.status in ENDED:
+                self.observer.download_ended(now.status)
             if now is None or now.status not in (*AT_WORK, DownloadStatus.QUEUED):
                 await self._let_go(job.key, now)
         except GatewayError:  # the store is away: somebody goes on when our lease is over, and sets aside what it takes

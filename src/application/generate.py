@@ -26,6 +26,7 @@ from .running import RunningGeneration
 from .state_tokens import Start, StateTokens, selector_of
 from .telemetry import Observer
 from .told import Told
+from .tracing import Tracer
 from .turns import SessionTurns, load_owned
 
 LONG = 200
@@ -43,6 +44,7 @@ class Generate:
     media: Media
     metering: Metering
     observer: Observer
+    tracer: Tracer
     clock: Clock
     new_id: IdFactory
 
@@ -73,6 +75,7 @@ class Generate:
             router=self.router,
             generators=self.generators,
             observer=self.observer,
+            tracer=self.tracer,
             when_begun=when_begun,
         )
         if command.session_id is None and command.state_token is None:

@@ -10,17 +10,19 @@ from ..domain.access import Principal
 from ..domain.idempotency import IdempotencyKey
 from ..domain.job import GenerationJob
 from .command import GenerateCommand
+from .tracing import SpanContext
 from .transcript import Numbered
 
 
 @frozen(kw_only=True)
 class Asked:
-    """What a job was asked, by whom, and in which request; `key` stands for the job."""
+    """What a job was asked, by whom, and in which request; `key` stands for the job, `trace` is the request's."""
 
     command: GenerateCommand
     principal: Principal
     request_id: str
     key: IdempotencyKey | None = None
+    trace: SpanContext | None = None
 
 
 class JobStore(Protocol):
@@ -105,6 +107,10 @@ class JobStore(Protocol):
 
     async def disown(self) -> None:
         """End every claim, if no other process can have one: this one has just started."""
+
+    async def waiting_and_running(self) -> tuple[int, int]:
+        """How many jobs are queued, and how many run, over all processes."""
+        ...
 
     async def forget_session(self, session_id: str) -> int:
         """Delete all jobs of a session, and give their number."""

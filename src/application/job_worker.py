@@ -24,6 +24,7 @@ from .job_ports import Asked, JobStore
 from .news import Changes
 from .ports import Clock
 from .recall import completed_turn
+from .tracing import TRACE
 from .transcript import FIRST, Transcript
 
 LEASE = timedelta(seconds=6)
@@ -164,6 +165,7 @@ class JobWorker:
             task.cancel()
 
     async def _work(self, job: GenerationJob, asked: Asked, transcript: Transcript) -> None:
+        TRACE.set(asked.trace)
         try:
             if ended := await self._ended(job, asked, transcript):
                 try:

@@ -16,6 +16,7 @@ from .job_ports import Asked, JobStore
 from .job_worker import JobWorker
 from .ports import Clock, IdFactory
 from .recall import used
+from .tracing import TRACE
 from .transcript import FIRST, Numbered
 
 POLL_S = 0.5
@@ -70,7 +71,7 @@ class Jobs:
         key = command.idempotency
         if command.session_id is None:  # then the job alone stands for the key
             command = evolve(command, idempotency=None)
-        asked = Asked(command=command, principal=principal, request_id=request_id, key=key)
+        asked = Asked(command=command, principal=principal, request_id=request_id, key=key, trace=TRACE.get())
         try:
             await self.store.add(job, asked, self.queue_limit)
         except IdempotencyInProgress:  # the same request, sent twice at once: the other one was first

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from datetime import datetime
 from functools import partial
 from time import perf_counter
+from typing import Any
 
 from attrs import define, evolve, field
 
@@ -37,8 +38,9 @@ from .media import Media
 from .ports import Clock, Generator
 from .routing import Candidates, Router
 from .state_tokens import Start, StateTokens
-from .telemetry import Observed, Observer
+from .telemetry import Observed, Observer, Spent
 from .told import Told
+from .tracing import TRACE, AttemptSpan, GenerationSpan, SpanContext, Traced, Tracer
 from .turns import SessionTurn, to_its_end
 
 Output = TextDelta | ToolCallDelta | Progress | Generation
@@ -62,6 +64,7 @@ class RunningGeneration:
     router: Router
     generators: Mapping[str, Generator]
     observer: Observer
+    tracer: Tracer
     turn: SessionTurn | None = None
     when_begun: Callable[[], Awaitable[None]] | None = None
     tokens: int = field(init=False, default=0)
@@ -116,8 +119,10 @@ class RunningGeneration:
             GatewayError: the generation failed; its turn has been ended as failed by then.
         """
         times, attempts = _Times(perf_counter()), Attempts(self.router, self._candidates)
-        hedging = Hedging(attempts, partial(self._ask, attempts), self.router.hedge_after_s(self._candidates.asked))
-        outcome, usage, whole = CANCELLED, None, None
+        outcome, spent, whole = CANCELLED, list[Spent](), None
+        trace = Traced(self.tracer, TRACE.get(), self._span)
+        hedge_after_s = self.router.hedge_after_s(self._candidates.asked)
+        hedging = Hedging(attempts, partial(self._ask, attempts, trace.context), hedge_after_s)
         try:
             while whole is None:
                 self._model = model = await attempts.next()
@@ -131,29 +136,52 @@ class RunningGeneration:
                                 self.tokens += 1
                                 yield event
                             event = await anext(lead.events)
-                        made, usage = attempts.succeeded(lead.model, lead.took_s), event.usage
+                        made = attempts.succeeded(lead.model, lead.took_s)
+                        spent.append(Spent(lead.model.provider, lead.model.id, event.usage, len(event.files)))
                         whole, outcome = await self._complete(event, made, times), "ok"
                 except GatewayError as error:
                     self._model, times.started = hedging.lead.model, hedging.lead.started
                     await self._go_on(hedging.lead, error, attempts, times)
-            yield whole
         except GatewayError as error:
             error.attempts, outcome = tuple(attempts.made), error.code
             if self.turn:
                 await self.turn.fail(error.code, str(error), error.attempts)
             raise
         finally:
+            trace.end(None if outcome == "ok" else outcome)
             self.observer.generated(
                 Observed(
+                    owner=self.principal.id,
+                    account=self.principal.account or self.principal.id,
                     modality=self.command.modality,
                     provider=self._model.provider,
                     model=self._model.id,
                     outcome=outcome,
                     attempts=tuple(attempts.made),
                     timing=times.summary(),
-                    usage=usage,
+                    spent=tuple(spent),
+                    pieces=self.tokens,
                 )
             )
+        yield whole  # what was used is noted by now, whatever ends the process next
+
+    def _attempt(self, model: Model, trace: SpanContext | None) -> Traced:
+        """The span of an attempt."""
+        command = self.command
+        told = partial(
+            AttemptSpan,
+            modality=command.modality,
+            model=model,
+            parameters=command.parameters,
+            stream=command.stream,
+            session_id=command.session_id,
+            completed=None,
+        )
+        return Traced(self.tracer, trace, told)
+
+    def _span(self, **span: Any) -> GenerationSpan:
+        asked, command = self._candidates.asked.id, self.command
+        return GenerationSpan(**span, id=self.id, modality=command.modality, model=asked, session_id=command.session_id)
 
     async def _go_on(self, asked: Asked, error: GatewayError, attempts: Attempts, times: "_Times") -> None:
         """Take note of a failure; raises it where no other try can mend it."""
@@ -166,29 +194,35 @@ class RunningGeneration:
             if times.first_output is not None:
                 raise error
 
-    def _ask(self, attempts: Attempts, model: Model) -> Asked:
+    def _ask(self, attempts: Attempts, trace: SpanContext | None, model: Model) -> Asked:
         asked = Asked(model)
-        asked.events = self._events(asked, attempts)
+        asked.events = self._events(asked, attempts, trace)
         return asked
 
-    async def _events(self, asked: Asked, attempts: Attempts) -> AsyncGenerator[GenerationEvent, None]:
+    async def _events(
+        self, asked: Asked, attempts: Attempts, trace: SpanContext | None
+    ) -> AsyncGenerator[GenerationEvent, None]:
         """What a model gives, from its first output to `Completed`; it is asked as long as this is open."""
         model = asked.model
         self.router.catalog.used(model, self.clock())
         async with await self._request(model) as request:
             self.router.begins(model)
             try:
-                async with (
-                    attempts.seat(model),
-                    aclosing(self.generators[model.provider].generate(request)) as events,
-                ):
-                    event = await self._first(asked, events, attempts)
-                    while event:
-                        yield event
-                        event = await anext(events, None)
+                with self._attempt(model, trace) as attempt:
+                    async with (
+                        attempts.seat(model),
+                        aclosing(self.generators[model.provider].generate(request)) as events,
+                    ):
+                        event = await self._first(asked, events, attempts)
+                        while not isinstance(event, Completed):
+                            if event is None:
+                                raise StreamInterrupted
+                            yield event
+                            event = await anext(events, None)
+                    attempt.told = partial(attempt.told, completed=event)
+                yield event
             finally:
                 self.router.ends(model)
-        raise StreamInterrupted
 
     async def _first(
         self, asked: Asked, events: AsyncGenerator[GenerationEvent, None], attempts: Attempts

@@ -19,10 +19,21 @@ class Seats:
     number: int
     _taken: asyncio.Semaphore = field(init=False)
     _waiting: int = field(init=False, default=0)
+    _at_work: int = field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
         """Put up the seats."""
         self._taken = asyncio.Semaphore(self.number)
+
+    @property
+    def at_work(self) -> int:
+        """How many are at work with it."""
+        return self._at_work
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a seat."""
+        return self._waiting
 
     @property
     def has_room(self) -> bool:
@@ -46,7 +57,9 @@ class Seats:
             await self._taken.acquire()
         finally:
             self._waiting -= 1
+        self._at_work += 1
         try:
             yield
         finally:
+            self._at_work -= 1
             self._taken.release()

@@ -6,27 +6,43 @@ from typing import Any, Protocol
 from attrs import frozen
 
 from ..domain.attempt import Attempt
+from ..domain.download import DownloadStatus
 from ..domain.generation import Timing, Usage
 from ..domain.model import Modality
 
 NOTES: ContextVar[dict[str, Any] | None] = ContextVar("notes", default=None)
 """What is told of the request that is served now, once it is over."""
 
-TRACEPARENT: ContextVar[str | None] = ContextVar("traceparent", default=None)
-"""The trace that the work belongs to, as services are told that are asked for it (W3C Trace Context)."""
+
+@frozen
+class Spent:
+    """What a backend said that an attempt took, and how many files it made."""
+
+    provider: str
+    model: str
+    usage: Usage
+    files: int = 0
 
 
 @frozen(kw_only=True)
 class Observed:
-    """A generation that is over; `outcome` is `ok` or the code of what ended it."""
+    """A generation that is over; `outcome` is `ok` or the code of what ended it.
 
+    `owner` asked for it, with the credentials that `account` stands for. `spent` is of each attempt that a backend came
+    to the end of, the last one's last: there may be one without an answer, which could not be stored. `pieces` are what
+    the client got of a generation that came to no end.
+    """
+
+    owner: str
+    account: str
     modality: Modality
     provider: str
     model: str
     outcome: str
     attempts: tuple[Attempt, ...]
     timing: Timing
-    usage: Usage | None = None
+    spent: tuple[Spent, ...] = ()
+    pieces: int = 0
 
 
 class Observer(Protocol):
@@ -39,14 +55,24 @@ class Observer(Protocol):
         """Events of a session were stored."""
 
 
+class DownloadObserver(Protocol):
+    """Somebody who is told of downloads, as `Observer`s are."""
+
+    def downloaded(self, size_bytes: int) -> None:
+        """So many bytes more have come."""
+
+    def download_ended(self, status: DownloadStatus) -> None:
+        """One that was worked on here has ended."""
+
+
 class RequestObserver(Protocol):
     """Somebody who is told of requests, and asked for what there is to see."""
 
     def begun(self) -> None:
         """A request is at work."""
 
-    def answered(self, method: str, route: str, status: int, took_s: float) -> None:
-        """It is over."""
+    def answered(self, method: str, route: str, status: int, took_s: float, failure: str | None) -> None:
+        """It is over; `failure` is the code of the error that its client was told of."""
 
     def expose(self) -> tuple[str, bytes]:
         """The media type and the text of all metrics, as they are now."""
@@ -62,10 +88,16 @@ class Unobserved:
     def stored(self, took_s: float) -> None:
         """Nothing."""
 
+    def downloaded(self, size_bytes: int) -> None:
+        """Nothing."""
+
+    def download_ended(self, status: DownloadStatus) -> None:
+        """Nothing."""
+
     def begun(self) -> None:
         """Nothing."""
 
-    def answered(self, method: str, route: str, status: int, took_s: float) -> None:
+    def answered(self, method: str, route: str, status: int, took_s: float, failure: str | None) -> None:
         """Nothing."""
 
     def expose(self) -> tuple[str, bytes]:

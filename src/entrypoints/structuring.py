@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, NoReturn, TypeVar, Union, get_args, 
 import attrs
 from cattrs import Converter, ForbiddenExtraKeysError
 from cattrs.errors import ClassValidationError
-from cattrs.gen import make_dict_structure_fn
+from cattrs.gen import make_dict_structure_fn, override
 
 from ..domain.errors import InvalidRequest, Violation
 from ..domain.parameters import Field
@@ -275,10 +275,20 @@ def _tagged(classes: list[Any], converter: Converter) -> Hook:
     return structure_tagged
 
 
+def written_name(name: str) -> str:
+    """What an attribute is called outside: a keyword of Python, such as `from`, has an underscore behind it here."""
+    return name.removesuffix("_")
+
+
 def _class(cls: Any, converter: Converter) -> Hook:
     """By what a value names, which is a few of the fields; what is not valid is gone through again, field by field."""
-    examined = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=converter.forbid_extra_keys)
-    fields = {it.name: (it.alias, converter.get_structure_hook(it.type), it.type) for it in attrs.fields(cls)}
+    renamed: dict[str, Any] = {
+        it.name: override(rename=written_name(it.name)) for it in attrs.fields(cls) if it.name.endswith("_")
+    }
+    examined = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=converter.forbid_extra_keys, **renamed)
+    fields = {
+        written_name(it.name): (it.alias, converter.get_structure_hook(it.type), it.type) for it in attrs.fields(cls)
+    }
     lenient = not converter.forbid_extra_keys
 
     def structure_class(value: Any, _: Any) -> Any:
@@ -308,7 +318,7 @@ def _of_class(error: ClassValidationError, value: Mapping[str, Any]) -> Iterable
         yield from (_unknown(key, other.cl) for key in unknown[:MOST_VIOLATIONS])
     for cause, note in of_fields:
         if isinstance(cause, _Refused):
-            yield from _within(note.name, cause.violations)
+            yield from _within(written_name(note.name), cause.violations)
         elif isinstance(cause, KeyError) and note.name not in value:
             yield Violation(pointer=f"/{note.name}", message="is required")
         else:
@@ -316,7 +326,7 @@ def _of_class(error: ClassValidationError, value: Mapping[str, Any]) -> Iterable
 
 
 def _unknown(key: str, cls: type) -> Violation:
-    names = tuple(attribute.name for attribute in attrs.fields(cls))
+    names = tuple(written_name(attribute.name) for attribute in attrs.fields(cls))
     close = get_close_matches(key[:_SHOWN], names, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
     return _within(key[:_SHOWN], [Violation(pointer="", message=f"is not known; {hint}", allowed=names)])[0]

@@ -115,3 +115,14 @@ class DownloadStoreContract:
             await store.save(evolve(in_state(status, job)))
         ended = {"completed", "cancelled"}
         assert set(await store.keys()) == {it.value for it in DownloadStatus} - ended
+
+    async def test_those_that_have_not_ended_are_counted(self, store):
+        for status in DownloadStatus:
+            job = await store.add(a_download(f"dl_{status}", key=status.value))
+            await store.save(evolve(in_state(status, job)))
+        assert {str(status): number for status, number in (await store.numbers()).items()} == {
+            "queued": 1,
+            "running": 1,
+            "verifying": 1,
+            "paused": 1,
+        }

@@ -289,3 +289,14 @@ class JobStoreContract:
         await jobs.forget_session("ses_1")
         await jobs.tell(pieces(TextDelta("c"), first=4))
         assert [*await jobs.told("gen_1", 0)] == []
+
+    async def test_those_that_wait_and_those_that_run_are_counted(self, jobs):
+        assert await jobs.waiting_and_running() == (0, 0)
+        for number in range(1, 5):
+            await jobs.add(a_job(number), asked(), 10)
+        for end in (False, True):
+            job, _ = await jobs.claim("one", NOON, SOON)
+            assert await jobs.begin(job.begun(NOON))
+            if end:
+                await jobs.end(job.begun(NOON).cancelled(NOON))
+        assert await jobs.waiting_and_running() == (2, 1)

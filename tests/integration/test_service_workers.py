@@ -19,6 +19,7 @@ url_env = "SESSIONS_URL"
 format = "json"
 """
 LIMIT_S = 60
+MODEL = "smollm2-135m-instruct"
 
 
 @pytest.fixture
@@ -35,6 +36,11 @@ def workers(service) -> list[psutil.Process]:
     return [it for it in children if it.status() != psutil.STATUS_ZOMBIE]
 
 
+def resident(service) -> float:
+    text = httpx.get(f"{service.url}/metrics").text
+    return sum(float(it.split()[-1]) for it in text.splitlines() if it.startswith("pluggably_model_resident_bytes{"))
+
+
 def counted(service) -> float:
     families = text_string_to_metric_families(httpx.get(f"{service.url}/metrics").text)
     samples = [it for family in families for it in family.samples if it.name == "pluggably_http_requests_total"]
@@ -45,6 +51,11 @@ def test_workers_answer_as_one_and_count_together(service):
     for _ in range(20):  # on connections of their own, so that both are asked
         assert httpx.get(f"{service.url}/v1/models").status_code == 200
     assert counted(service) == 20
+    body = {"model": MODEL, "input": "Hello", "parameters": {"max_tokens": 1}}
+    assert httpx.post(f"{service.url}/v1/generations/text", json=body, timeout=LIMIT_S).status_code == 200
+    deadline = time.monotonic() + LIMIT_S
+    while not all(resident(service) > 0 for _ in range(8)):  # the model is one worker's, and any of them tells of it
+        assert time.monotonic() < deadline
     session = httpx.post(f"{service.url}/v1/sessions", json={}).json()["id"]
     assert {httpx.get(f"{service.url}/v1/sessions/{session}").status_code for _ in range(10)} == {200}
 
@@ -69,7 +80,7 @@ def test_workers_end_with_their_supervisor_however_it_ends(service):
 
 
 def test_ctrl_c_lets_workers_finish_what_they_do(service):
-    body = {"model": "smollm2-135m-instruct", "input": "Say a lot.", "stream": True, "parameters": {"max_tokens": 100}}
+    body = {"model": MODEL, "input": "Say a lot.", "stream": True, "parameters": {"max_tokens": 100}}
     with httpx.stream("POST", f"{service.url}/v1/generations/text", json=body, timeout=LIMIT_S) as answer:
         lines = answer.iter_lines()
         while next(lines) != "event: delta":

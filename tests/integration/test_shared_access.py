@@ -116,3 +116,31 @@ def test_what_is_refused_here_is_refused_there(services):
     for refused in in_one_minute(refusals):
         assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
         assert 1 <= int(refused.headers["retry-after"]) <= 60
+
+
+def test_what_was_used_is_added_up_over_both(services):
+    first, second, secret = services
+    key = made(services)
+    with with_key(first, key["secret"]) as here, with_key(second, key["secret"]) as there:
+
+        def ask(number):
+            return (here, there)[number % 2].post("/generations/image", json=DRAWING).json()["usage"]
+
+        with ThreadPoolExecutor(4) as pool:
+            told = list(pool.map(ask, range(12)))
+        expected = (12, sum(it["input_tokens"] for it in told), 12)
+        for client in (here, there):
+            assert used(client, key, 12) == expected
+    with with_key(second, secret) as admin:
+        assert used(admin, key, 12) == expected
+
+
+def used(client, key, generations) -> tuple[int, int, int]:
+    """What was used with a key, once so much was: what the other service has noted comes within a second."""
+    deadline = time.monotonic() + 20
+    while True:
+        groups = client.get("/usage", params={"group_by": "key"}).json()["data"]
+        (found,) = [it for it in groups if it["group"] == key["id"]] or [{"generations": 0}]
+        if found["generations"] >= generations:
+            return found["generations"], found["input_tokens"], found["files"]
+        assert time.monotonic() < deadline, groups

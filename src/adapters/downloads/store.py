@@ -4,7 +4,7 @@ A download is changed by comparing its version, so that of two who change it at 
 that have not ended lets no second one of the same content in.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -25,6 +25,7 @@ _NOT_ENDED = "status IN ('queued', 'running', 'verifying', 'paused')"
 _TO_DO = """
 WHERE status = 'queued' OR (status IN ('running', 'verifying') AND (lease_until IS NULL OR lease_until <= ?))
 ORDER BY id LIMIT 1"""
+_NUMBERS = f"SELECT status, count(*) FROM downloads WHERE {_NOT_ENDED} GROUP BY status"  # noqa: S608 - our own
 _END_LEASES = "UPDATE downloads SET worker = NULL, lease_until = NULL WHERE lease_until IS NOT NULL"
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(DownloadJob).decode
@@ -73,6 +74,11 @@ class SqlDownloadStore:
         held = (lease.worker, microseconds(lease.until)) if lease else (None, None)
         values = (saved.status.value, *held, saved.version, _document(saved), job.id, job.version)
         return saved if await self._database.run((_SAVE, values)) else None
+
+    async def numbers(self) -> Mapping[DownloadStatus, int]:
+        """How many there are of each status."""
+        rows = await self._database.run((_NUMBERS, ()))
+        return {DownloadStatus(status): number for status, number in rows}
 
     async def keys(self) -> Collection[str]:
         """The keys of downloads that can go on."""

@@ -66,6 +66,7 @@ _FORGET_SESSION = (
 )
 _CANCEL = f"UPDATE jobs SET cancelling = 1 WHERE id = ? AND {_AT_WORK}"  # noqa: S608 - names of our own
 _DISOWN = f"UPDATE jobs SET claimed_until = 0 WHERE {_AT_WORK}"  # noqa: S608 - names of our own
+_NUMBERS = f"SELECT status, count(*) FROM jobs WHERE {_AT_WORK} GROUP BY status"  # noqa: S608 - names of our own
 _ABANDONED = "WHERE status = 'running' AND claimed_until <= ? ORDER BY id"
 
 
@@ -170,6 +171,11 @@ class SqlJobStore:
         """End every claim."""
         if self._alone:
             await self._database.run((_DISOWN, ()))
+
+    async def waiting_and_running(self) -> tuple[int, int]:
+        """How many are queued, and how many run."""
+        counted = {JobStatus(status): number for status, number in await self._database.run((_NUMBERS, ()))}
+        return counted.get(JobStatus.QUEUED, 0), counted.get(JobStatus.RUNNING, 0)
 
     async def forget_session(self, session_id: str) -> int:
         """Delete the jobs of a session."""

@@ -1,5 +1,6 @@
 """Downloads in memory, and a source that holds its files there: for tests, and to develop against."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -60,6 +61,10 @@ class MemoryDownloadStore:
             self._leases[job.id] = lease
         self._jobs[job.id] = saved = evolve(job, version=job.version + 1)
         return saved
+
+    async def numbers(self) -> Mapping[DownloadStatus, int]:
+        """How many there are of each status."""
+        return Counter(it.status for it in self._jobs.values() if it.status not in ENDED)
 
     async def keys(self) -> Collection[str]:
         """The keys of downloads that can go on."""

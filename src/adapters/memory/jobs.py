@@ -121,6 +121,11 @@ class MemoryJobStore:
         """End every claim."""
         self._jobs = {job_id: evolve(it, claimed_until=_LONG_AGO) for job_id, it in self._jobs.items()}
 
+    async def waiting_and_running(self) -> tuple[int, int]:
+        """How many are queued, and how many run."""
+        statuses = [it.job.status for it in self._jobs.values()]
+        return statuses.count(JobStatus.QUEUED), statuses.count(JobStatus.RUNNING)
+
     async def forget_session(self, session_id: str) -> int:
         """Delete the jobs of a session."""
         return self._forget(lambda job: job.session_id == session_id)

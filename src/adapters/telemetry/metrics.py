@@ -26,6 +26,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from ...application.telemetry import Observed
+from ...domain.download import ENDED, DownloadStatus
 from .tallies import CountTally, TalliedHistogram, TimeTally
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -52,7 +53,7 @@ Gauges = Callable[[], Iterable[Reading]]
 
 
 class PrometheusMetrics:
-    """Implements `Observer`, and counts requests."""
+    """Implements `Observer` and `DownloadObserver`, and counts requests."""
 
     def __init__(self, gauges: Gauges = tuple) -> None:
         self._gauges = gauges
@@ -87,14 +88,23 @@ class PrometheusMetrics:
             "pluggably_event_store_append_seconds", "How long storing events took.", bounds=_QUICK
         )
         self._lag_s = self._times("pluggably_event_loop_lag_seconds", "How late the event loop was.", bounds=_QUICK)
+        self._errors = self._counts("pluggably_http_errors", "Errors that clients were told of.", "code")
+        self._downloaded = self._counts("pluggably_downloaded_bytes", "Bytes of models that came.")
+        self._downloads = self._counts("pluggably_downloads_ended", "Downloads, by what became of them.", "status")
+        for status in ENDED:  # so that the first one is seen as an increase
+            self._downloads.add((status.value,), 0)
+        self._here: dict[str, Gauge] = {}
+        self._busy: set[tuple[str, str]] = set()
 
     def begun(self) -> None:
         """A request is at work."""
         self._at_work += 1
 
-    def answered(self, method: str, route: str, status: int, took_s: float) -> None:
+    def answered(self, method: str, route: str, status: int, took_s: float, failure: str | None) -> None:
         """A request is over."""
         self._at_work -= 1
+        if failure:
+            self._errors.add((failure,))
         self._requests.add((method, route, str(status)))
         self._request_s.add(took_s, (route,))
         if self._is_one_of_many:
@@ -110,14 +120,41 @@ class PrometheusMetrics:
             self._first_output_s.add(it.timing.first_output_ms / 1000, labels)
         for tried in it.attempts:
             self._attempts.add((tried.provider, self._name(tried.model), tried.status))
-        if it.usage:
-            self._tokens.add((it.provider, name, "input"), it.usage.input_tokens)
-            self._tokens.add((it.provider, name, "cached_input"), it.usage.cached_input_tokens)
-            self._tokens.add((it.provider, name, "output"), it.usage.output_tokens)
+        for spent in it.spent:
+            tokens = spent.provider, self._name(spent.model)
+            self._tokens.add((*tokens, "input"), spent.usage.input_tokens)
+            self._tokens.add((*tokens, "cached_input"), spent.usage.cached_input_tokens)
+            self._tokens.add((*tokens, "output"), spent.usage.output_tokens)
 
     def stored(self, took_s: float) -> None:
         """Events of a session were stored."""
         self._append_s.add(took_s)
+
+    def downloaded(self, size_bytes: int) -> None:
+        """So many bytes more have come."""
+        self._downloaded.add((), size_bytes)
+
+    def download_ended(self, status: DownloadStatus) -> None:
+        """A download has ended."""
+        self._downloads.add((status.value,))
+
+    def at_work(self, readings: "Iterable[Reading]") -> None:
+        """What this process has at work now, with one label each; what it had before and has not any more is 0.
+
+        Of several processes the sums are told.
+        """
+        before, self._busy = self._busy, set()
+        for it in readings:
+            ((label, name),) = it.labels
+            if it.name not in self._here:
+                self._here[it.name] = Gauge(
+                    it.name, it.help, (label,), registry=self._registry, multiprocess_mode="livesum"
+                )
+            self._here[it.name].labels(self._name(name)).set(it.value)
+            self._busy.add((it.name, self._name(name)))
+        for gauge, name in before - self._busy:
+            self._here[gauge].labels(name).set(0)
+            self._busy.add((gauge, name))
 
     def lagged(self, late_s: float) -> None:
         """The event loop was so late."""
@@ -162,7 +199,7 @@ class PrometheusMetrics:
 
 
 class _Readings:
-    """A collector of `Reading`s."""
+    """A collector of `Reading`s, which are the same whichever process is asked."""
 
     def __init__(self, gauges: Gauges) -> None:
         self._gauges = gauges

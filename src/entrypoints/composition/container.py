@@ -36,6 +36,7 @@ from ...application.sessions import Sessions
 from ...application.state_tokens import StateTokens
 from ...application.storage import Storage
 from ...application.turns import SessionLocks, SessionTurns
+from ...application.usage import UsageReports
 from ..settings import Settings
 from . import access as access_parts
 from . import artifacts as artifact_parts
@@ -46,6 +47,8 @@ from . import models as model_parts
 from . import routing as routing_parts
 from . import sessions as session_parts
 from . import telemetry as telemetry_parts
+from . import tracing as tracing_parts
+from . import usage as usage_parts
 from .environment import database_url
 
 if TYPE_CHECKING:
@@ -80,9 +83,8 @@ class Container(containers.DeclarativeContainer):
     egress = providers.Singleton(artifact_parts.egress, settings)
     remotes = providers.Singleton(model_parts.remotes, settings, egress.provider)
     generators = providers.Singleton(model_parts.generators, runners, remotes)
-    gauges = providers.Singleton(telemetry_parts.Gauges, runners)
+    gauges = providers.Singleton(telemetry_parts.Gauges)
     metrics = providers.Singleton(telemetry_parts.metrics, gauges)
-    telemetry = providers.Singleton(telemetry_parts.Telemetry, metrics)
     session_store = providers.Selector(
         providers.Callable(session_parts.kind, settings),
         sqlite=providers.Singleton(session_parts.sqlite, settings),
@@ -92,6 +94,14 @@ class Container(containers.DeclarativeContainer):
     )
 
     database = providers.Singleton(_database, settings)
+    usage = providers.Singleton(
+        UsageReports,
+        journal=providers.Singleton(usage_parts.journal, settings, new_id),
+        ledger=providers.Singleton(usage_parts.ledger, database),
+        clock=clock,
+    )
+    telemetry = providers.Singleton(telemetry_parts.Telemetry, metrics, usage)
+    tracer = providers.Singleton(tracing_parts.tracer)
     model_folder = providers.Singleton(model_parts.model_folder, settings, engines)
     model_sources = providers.Singleton(model_parts.sources, settings, model_folder, engines, remotes)
     model_files = providers.Singleton(model_parts.model_files, model_folder)
@@ -159,6 +169,7 @@ class Container(containers.DeclarativeContainer):
         name=providers.Callable(download_parts.worker_name, new_id),
         parallel=settings.provided.downloads.parallel,
         alone=providers.Callable(download_parts.is_alone, settings),
+        observer=metrics,
     )
     downloads = providers.Singleton(
         Downloads,
@@ -254,6 +265,16 @@ class Container(containers.DeclarativeContainer):
     meter = providers.Singleton(access_parts.meter, settings, database, new_id)
     metering = providers.Singleton(Metering, meter=meter, clock=clock)
     router = providers.Singleton(routing_parts.router, settings, catalog)
+    watch = providers.Singleton(
+        telemetry_parts.Watch,
+        metrics=metrics,
+        gauges=gauges,
+        runners=runners,
+        router=router,
+        storage=storage,
+        jobs=job_store,
+        downloads=download_store,
+    )
     generate = providers.Singleton(
         Generate,
         router=router,
@@ -263,6 +284,7 @@ class Container(containers.DeclarativeContainer):
         media=media,
         metering=metering,
         observer=telemetry,
+        tracer=tracer,
         clock=clock,
         new_id=new_id,
     )

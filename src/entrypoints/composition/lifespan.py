@@ -11,7 +11,7 @@ from ..upkeep.catalog import being_kept_up, being_kept_within, being_preloaded
 from ..upkeep.checkpoints import RegularCheckpoints
 from ..upkeep.retention import ScheduledRetention
 from ..upkeep.turns import InterruptedTurns
-from . import access, jobs, routing, sessions, telemetry
+from . import access, jobs, routing, sessions, usage
 from .container import Container
 
 
@@ -25,6 +25,7 @@ def _closed_at_the_end(container: Container) -> list[providers.Provider[Any]]:
 async def running(container: Container) -> AsyncIterator[None]:
     """The life of the service: what was left undone is mended first, and everything is closed at the end."""
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(container.tracer().close)
         stack.push_async_callback(container.session_store().close)
         for generator in container.generators().values():
             stack.push_async_callback(generator.close)
@@ -33,6 +34,7 @@ async def running(container: Container) -> AsyncIterator[None]:
         for part in _closed_at_the_end(container):
             stack.push_async_callback(part().close)
         stack.push_async_callback(container.access().close)
+        await stack.enter_async_context(usage.being_written(container.usage()))
         await stack.enter_async_context(access.being_metered(container.meter(), container.clock()))
         await container.artifact_files().open()
         await stack.enter_async_context(InterruptedTurns(container.sessions()).being_ended())
@@ -44,9 +46,7 @@ async def running(container: Container) -> AsyncIterator[None]:
             )
         )
         await stack.enter_async_context(_models_kept_up(container))
-        await stack.enter_async_context(
-            telemetry.being_watched(container.metrics(), container.gauges(), container.storage())
-        )
+        await stack.enter_async_context(container.watch().being_kept())
         for source in container.download_sources().values():
             stack.push_async_callback(source.close)
         await container.download_place().sweep(await container.download_store().keys())

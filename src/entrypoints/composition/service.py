@@ -35,6 +35,7 @@ def create_service(settings: Settings) -> Service:
     services = Services(
         access=container.access(),
         requests=container.metrics(),
+        tracer=container.tracer(),
         keys=container.keys(),
         generate=container.generate(),
         jobs=container.jobs(),
@@ -49,6 +50,7 @@ def create_service(settings: Settings) -> Service:
         registrations=container.registrations(),
         storage=container.storage(),
         downloads=container.downloads(),
+        usage=container.usage(),
     )
     options = HttpOptions(
         body_limit_bytes=settings.server.body_limit_bytes,

@@ -30,6 +30,7 @@ from .resources.retention import RetentionResource
 from .resources.session_events import SessionEvents
 from .resources.sessions import SessionResource
 from .resources.storage import StorageResource
+from .resources.usage import Usage
 from .scope import Receive, Request, RequestScope, Scope, Send
 from .services import HttpOptions, Services
 
@@ -56,7 +57,9 @@ class Application:
     """The ASGI application. `drain` makes it refuse new requests, while those at work may finish."""
 
     def __init__(self, services: Services, options: HttpOptions, lifespan: Lifespan) -> None:
-        self._scope = RequestScope(_falcon_app(services, self.is_ready), services.access, services.requests, options)
+        self._scope = RequestScope(
+            _falcon_app(services, self.is_ready), services.access, services.requests, services.tracer, options
+        )
         self._jobs = services.jobs
         self._lifespan = lifespan
         self._started = False
@@ -170,6 +173,7 @@ def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
         ("/v1/keys/{key_id}", keys, "one"),
         ("/v1/keys/{key_id}/rotate", keys, "rotate"),
         ("/v1/me", Me(), None),
+        ("/v1/usage", Usage(services.usage), None),
         ("/v1/storage", storage, None),
         ("/v1/storage/cleanup", storage, "cleanup"),
         ("/metrics", MetricsResource(services.requests), None),

@@ -81,6 +81,7 @@ PERMISSIONS: Final[Mapping[str, Mapping[str, Needed]]] = {
     "/v1/keys/{key_id}": {"GET": _ADMIN, "DELETE": _ADMIN},
     "/v1/keys/{key_id}/rotate": {"POST": _ADMIN},
     "/v1/me": {"GET": _ANYBODY},
+    "/v1/usage": {"GET": _ANYBODY},  # one's own; with the scope `admin` everybody's
 }
 
 

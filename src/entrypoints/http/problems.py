@@ -203,6 +203,7 @@ def install(app: falcon.asgi.App[Any, Any], routes: tuple[str, ...]) -> None:
     """Let Falcon answer every error, its own ones too, in these forms; `routes` are offered for a path that is none."""
 
     async def answer(req: Any, resp: Response, error: GatewayError, _: object) -> None:
+        req.exchange.failure = error.code
         problem = problem_of(error, req.path, req.exchange.request_id)
         resp.status_code = problem.status
         resp.content_type = problem.content_type

@@ -10,6 +10,7 @@ import attrs
 from attrs import frozen
 
 from ...domain.parameters import Field
+from ..structuring import written_name
 
 Schema = dict[str, Any]
 
@@ -33,11 +34,11 @@ class Schemas:
     def of_object(self, cls: type, names: Iterable[str] | None = None) -> Schema:
         """The schema of a class, or of those of its fields that are named."""
         attributes = [it for it in attrs.fields(cls) if names is None or it.name in names]
-        required = [it.name for it in attributes if it.default is attrs.NOTHING]
+        required = [written_name(it.name) for it in attributes if it.default is attrs.NOTHING]
         return {
             "type": "object",
             "description": (cls.__doc__ or "").partition("\n")[0],
-            "properties": {it.name: self.of(it.type) for it in attributes},
+            "properties": {written_name(it.name): self.of(it.type) for it in attributes},
             **({"required": required} if required else {}),
             **({"additionalProperties": False} if self.closed else {}),
         }

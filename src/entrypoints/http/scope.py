@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from contextlib import AsyncExitStack
+from functools import partial
 from itertools import count
 from time import perf_counter
 from typing import Any, cast
@@ -20,7 +21,8 @@ from falcon.asgi import Request as FalconRequest
 from structlog.typing import FilteringBoundLogger
 
 from ...application.access import Access
-from ...application.telemetry import NOTES, TRACEPARENT, RequestObserver
+from ...application.telemetry import NOTES, RequestObserver
+from ...application.tracing import RequestSpan, SpanContext, Traced, Tracer
 from ...domain.access import Principal
 from ...domain.errors import Draining, GatewayError
 from .departure import Departure
@@ -28,7 +30,7 @@ from .incoming import ClientGone, Incoming, read_whole
 from .permissions import may_be_public
 from .problems import Problem, internal_error, problem_of
 from .services import HttpOptions
-from .tracing import Trace, read_trace
+from .tracing import read_trace
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -61,7 +63,9 @@ class Exchange:
     principal: Principal | None = None
     """Who asks; None if nobody is known, and then `refusal` says why."""
     refusal: GatewayError | None = None
-    trace: Trace | None = None
+    trace: SpanContext | None = None
+    failure: str | None = None
+    """The code of the error that the client was told of."""
     notes: dict[str, Any] = field(factory=dict)
     """What the log says of the request besides."""
     status: int = 0
@@ -114,10 +118,12 @@ class Request(FalconRequest):
 class RequestScope:
     """The middleware. Once `draining`, new requests are refused while those at work may finish."""
 
-    def __init__(self, app: App, access: Access, requests: RequestObserver, options: HttpOptions) -> None:
+    def __init__(
+        self, app: App, access: Access, requests: RequestObserver, tracer: Tracer, options: HttpOptions
+    ) -> None:
         self._drained = asyncio.Event()
         self._app = app
-        self._access, self._requests = access, requests
+        self._access, self._requests, self._tracer = access, requests, tracer
         self._options = options
         self._log: FilteringBoundLogger = _log.bind()  # found once
 
@@ -133,18 +139,19 @@ class RequestScope:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         begun = perf_counter()
-        request_id, length, trace = _read_headers(scope)
-        exchange = Exchange(request_id, self._options, drained=self._drained, trace=trace)
+        request_id, length, above = _read_headers(scope)
+        exchange = Exchange(request_id, self._options, drained=self._drained)
+        trace = Traced(self._tracer, above, partial(_span, exchange, scope["method"]))
+        exchange.trace = trace.context
         NOTES.set(exchange.notes)
-        if trace:
-            TRACEPARENT.set(trace.parent)
         self._requests.begun()
         try:
             await self._serve(exchange, scope, length, receive, _answering(exchange, send))
         finally:
             took_s = perf_counter() - begun
-            route, status = exchange.route, exchange.final_status
-            self._requests.answered(scope["method"], route, status, took_s)
+            route, status, failure = exchange.route, exchange.final_status, exchange.failure
+            trace.end(failure)
+            self._requests.answered(scope["method"], route, status, took_s, failure)
             if self._options.access_log:
                 self._write_log(exchange, method=scope["method"], route=route, status=status, took_s=took_s)
 
@@ -154,6 +161,7 @@ class RequestScope:
             await self._find_principal(exchange, scope)
             await self._take_body(exchange, scope, length, receive)
         except GatewayError as error:
+            exchange.failure = error.code
             await _send_problem(send, problem_of(error, scope["path"], exchange.request_id))
             return
         except ClientGone:
@@ -170,9 +178,11 @@ class RequestScope:
             if not self.draining:
                 raise
             if not exchange.status:  # the time for running requests is over
+                exchange.failure = Draining.code
                 await _send_problem(send, problem_of(_draining(), scope["path"], exchange.request_id))
         except Exception as error:
             _log.error("request.failed", request_id=exchange.request_id, exc_info=error)
+            exchange.failure = GatewayError.code
             if not exchange.status:
                 await _send_problem(send, internal_error(scope["path"], exchange.request_id))
 
@@ -198,8 +208,10 @@ class RequestScope:
     def _write_log(self, exchange: Exchange, *, method: str, route: str, status: int, took_s: float) -> None:
         if exchange.principal:
             exchange.notes["principal"] = exchange.principal.id
+        if exchange.failure:
+            exchange.notes["code"] = exchange.failure
         if exchange.trace:
-            exchange.notes["trace_id"] = exchange.trace.id
+            exchange.notes["trace_id"] = exchange.trace.trace_id
         self._log.info(
             "request.completed",
             method=method,
@@ -267,8 +279,8 @@ async def _nothing_more() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
-def _read_headers(scope: Scope) -> tuple[str, int, Trace | None]:
-    """The request's id, the client's own if it is well-formed, the announced length, and the trace it belongs to."""
+def _read_headers(scope: Scope) -> tuple[str, int, SpanContext | None]:
+    """The request's id, the client's own if it is well-formed, the announced length, and the span it was sent by."""
     request_id, length, trace = b"", b"", b""
     for name, value in scope["headers"]:
         if name == b"x-request-id":
@@ -294,7 +306,7 @@ def _answering(exchange: Exchange, send: Send) -> Send:
     """`send`, which also puts the request's id into the answer and takes notes of it."""
     headers = [(b"x-request-id", exchange.request_id.encode())]
     if exchange.trace:
-        headers.append((b"traceparent", exchange.trace.parent.encode()))
+        headers.append((b"traceparent", exchange.trace.traceparent.encode()))
 
     async def answer(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -316,3 +328,8 @@ async def _send_problem(send: Send, problem: Problem) -> None:
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": problem.body})
+
+
+def _span(exchange: Exchange, method: str, **span: Any) -> RequestSpan:
+    status, request_id = exchange.final_status, exchange.request_id
+    return RequestSpan(**span, method=method, route=exchange.route, status=status, request_id=request_id)

@@ -18,6 +18,8 @@ from ...application.retention import Retention
 from ...application.sessions import Sessions
 from ...application.storage import Storage
 from ...application.telemetry import RequestObserver
+from ...application.tracing import Tracer
+from ...application.usage import UsageReports
 
 
 @frozen(kw_only=True)
@@ -26,6 +28,7 @@ class Services:
 
     access: Access
     requests: RequestObserver
+    tracer: Tracer
     keys: Keys
     generate: Generate
     jobs: Jobs
@@ -40,6 +43,7 @@ class Services:
     registrations: Registrations
     storage: Storage
     downloads: Downloads
+    usage: UsageReports
 
 
 @frozen(kw_only=True)

@@ -103,11 +103,13 @@ async def _stream(
     except GatewayError as error:
         if not written:
             raise
+        exchange.failure = error.code
         yield dialect.failure(error)
     except Exception as error:
         if not written:
             raise
         _log.error("request.failed", request_id=exchange.request_id, exc_info=error)
+        exchange.failure = GatewayError.code
         yield dialect.failure(unexpected(exchange.request_id))
 
 

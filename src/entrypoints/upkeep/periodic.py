@@ -12,12 +12,14 @@ _log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def repeated(work: Callable[[], Awaitable[None]], every_s: float, *, failed: str) -> AsyncIterator[None]:
-    """Do `work` every so many seconds until the context is left, the first time after the first of them.
+async def repeated(
+    work: Callable[[], Awaitable[None]], every_s: float, *, failed: str, at_once: bool = False
+) -> AsyncIterator[None]:
+    """Do `work` every so many seconds until the context is left, the first time after the first of them or `at_once`.
 
     What it raises is logged as `failed`, and the work is done again when it is time.
     """
-    task = asyncio.create_task(_keep_doing(work, every_s, failed))
+    task = asyncio.create_task(_keep_doing(work, every_s, failed, at_once=at_once))
     try:
         yield
     finally:
@@ -25,9 +27,11 @@ async def repeated(work: Callable[[], Awaitable[None]], every_s: float, *, faile
         await asyncio.wait({task})
 
 
-async def _keep_doing(work: Callable[[], Awaitable[None]], every_s: float, failed: str) -> None:
+async def _keep_doing(work: Callable[[], Awaitable[None]], every_s: float, failed: str, *, at_once: bool) -> None:
+    waited_s = 0 if at_once else every_s
     while True:
-        await asyncio.sleep(every_s)
+        await asyncio.sleep(waited_s)
+        waited_s = every_s
         try:
             await work()
         except GatewayError as error:

@@ -7,7 +7,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from pluggably.adapters.memory.generator import ScriptedGenerator
+from pluggably.adapters.memory.usage import MemoryUsageJournal, MemoryUsageLedger
+from pluggably.adapters.system import now
 from pluggably.adapters.telemetry.metrics import PrometheusMetrics
+from pluggably.application.usage import UsageReports
 from pluggably.domain.errors import ProviderUnavailable
 from pluggably.entrypoints.http.services import HttpOptions
 
@@ -15,6 +18,10 @@ from .world import World, client_of
 
 TEXT = {"model": "tiny", "input": "Hello"}
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def unwritten() -> UsageReports:
+    return UsageReports(journal=MemoryUsageJournal(), ledger=MemoryUsageLedger(), clock=now)
 
 
 async def counted(http) -> dict[tuple, float]:
@@ -47,7 +54,7 @@ async def test_a_generation_is_in_the_line_of_its_request(stream):
     from pluggably.entrypoints.composition.telemetry import Telemetry
 
     metrics = PrometheusMetrics()
-    world = World(observer=Telemetry(metrics), requests=metrics)
+    world = World(observer=Telemetry(metrics, unwritten()), requests=metrics)
     with capture_logs() as logs:
         async with client_of(world.app(HttpOptions())) as http:
             await http.post("/v1/generations/text", json=TEXT | {"stream": stream}, headers={"traceparent": TRACE})
@@ -64,12 +71,19 @@ async def test_what_failed_says_why():
     from pluggably.entrypoints.composition.telemetry import Telemetry
 
     metrics = PrometheusMetrics()
-    world = World(ScriptedGenerator(failure=ProviderUnavailable()), observer=Telemetry(metrics), requests=metrics)
+    world = World(
+        ScriptedGenerator(failure=ProviderUnavailable()), observer=Telemetry(metrics, unwritten()), requests=metrics
+    )
     async with client_of(world.app()) as http:
         await http.post("/v1/generations/text", json=TEXT)
         assert (await counted(http))[
             "pluggably_generations_total", "local", "provider_unavailable", "text", "tiny"
         ] == 1
+        await http.post("/v1/generations/text", json=TEXT | {"stream": True})
+        await http.post("/v1/chat/completions", json={"model": "nobody", "messages": []})
+        seen = await counted(http)
+        assert seen["pluggably_http_errors_total", "provider_unavailable"] == 2
+        assert seen["pluggably_http_errors_total", "invalid_request"] == 1
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from pluggably.adapters.memory.local_models import MemoryModelFiles, MemoryModel
 from pluggably.adapters.memory.log import NoLog
 from pluggably.adapters.memory.registry import MemoryModelRegistry, MemoryModelUses
 from pluggably.adapters.memory.sessions import MemorySessionStore
+from pluggably.adapters.memory.usage import MemoryUsageJournal, MemoryUsageLedger
 from pluggably.adapters.system import IdSequence, new_state_token, now
 from pluggably.application.access import Access, KeyAuthenticator
 from pluggably.application.audit import Exports
@@ -46,7 +47,9 @@ from pluggably.application.sessions import Sessions
 from pluggably.application.state_tokens import StateTokens
 from pluggably.application.storage import Storage
 from pluggably.application.telemetry import Unobserved
+from pluggably.application.tracing import Untraced
 from pluggably.application.turns import SessionLocks, SessionTurns
+from pluggably.application.usage import UsageReports
 from pluggably.domain.generation import Started, TextDelta
 from pluggably.domain.model import Modality, ModelStatus
 from pluggably.domain.retention import RetentionPolicy
@@ -83,6 +86,16 @@ class Models:
         return ModelStatus.LOADED
 
 
+class Noting(Unobserved):
+    """An observer who notes what is used, and nothing else."""
+
+    def __init__(self, usage: UsageReports) -> None:
+        self.usage = usage
+
+    def generated(self, it) -> None:
+        self.usage.note(it)
+
+
 class World:
     """The use cases; `generator` answers for every model but those of the provider `studio`."""
 
@@ -107,6 +120,7 @@ class World:
         authenticators=(),
         requests=None,
         observer=None,
+        tracer=Untraced(),  # noqa: B008 - it holds nothing
         policy=None,
         downloads=None,
     ) -> None:
@@ -144,6 +158,7 @@ class World:
         generators = {"local": self.generator, "acme": self.generator, "studio": studio}
         self.jobs = jobs or MemoryJobStore()
         eraser = Eraser(store=self.store, artifacts=artifacts.artifacts, jobs=self.jobs, generators=generators)
+        self.usage = UsageReports(journal=MemoryUsageJournal(), ledger=MemoryUsageLedger(), clock=clock)
         self.checkpoints = Checkpoints(log=log, clock=clock, **kept)
         self.router = Router(catalog=catalog, retries=retries, routes=routes or {}, seats=seats or {})
         generate = Generate(
@@ -153,7 +168,8 @@ class World:
             states=StateTokens(store=self.store, new_token=new_state_token),
             media=artifacts.media,
             metering=Metering(meter=MemoryMeter(), clock=clock),
-            observer=observer or Unobserved(),
+            observer=observer or Noting(self.usage),
+            tracer=tracer,
             clock=clock,
             new_id=new_id,
         )
@@ -172,8 +188,10 @@ class World:
             access=Access(authenticators=found, clock=clock),
             keys=self.keys,
             requests=requests or Unobserved(),
+            tracer=tracer,
             artifacts=artifacts.artifacts,
             artifact_links=artifacts.links,
+            usage=self.usage,
             downloads=(downloads or DownloadWorld(Path(keys) / "models")).downloads,
             catalog=catalog,
             registrations=registrations,

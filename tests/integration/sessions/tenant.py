@@ -23,6 +23,7 @@ from pluggably.application.routing import Router
 from pluggably.application.sessions import OpenSession, Sessions
 from pluggably.application.state_tokens import StateTokens
 from pluggably.application.telemetry import Unobserved
+from pluggably.application.tracing import Untraced
 from pluggably.application.turns import SessionLocks, SessionTurns
 from pluggably.domain.access import Principal
 from pluggably.domain.errors import GatewayError
@@ -58,6 +59,7 @@ class Tenant:
             media=ArtifactWorld(folder).media,
             metering=Metering(meter=MemoryMeter(), clock=_noon),
             observer=Unobserved(),
+            tracer=Untraced(),
             clock=_noon,
             new_id=self._new_id,
         )

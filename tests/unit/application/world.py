@@ -18,6 +18,7 @@ from pluggably.application.routing import Router
 from pluggably.application.sessions import OpenSession, Sessions
 from pluggably.application.state_tokens import StateTokens
 from pluggably.application.telemetry import Unobserved
+from pluggably.application.tracing import Untraced
 from pluggably.application.turns import SessionLocks, SessionTurns
 from pluggably.domain.access import LOCAL_OPERATOR
 from pluggably.domain.generation import Generation, Role, text_message
@@ -77,6 +78,7 @@ class World:
             media=self.artifacts.media,
             metering=Metering(meter=MemoryMeter(), clock=clock),
             observer=Unobserved(),
+            tracer=Untraced(),
             clock=clock,
             new_id=new_id,
         )

@@ -14,7 +14,7 @@ import httpx
 from attrs import frozen
 
 from ....application.deadlines import Deadlines
-from ....application.telemetry import TRACEPARENT
+from ....application.tracing import TRACE
 from ....domain.errors import ProviderBadResponse, ProviderTimeout, ProviderUnreachable
 from .connection import Connection, ConnectionLost, NotHttp
 from .connections import Connections, NoConnection, NoConnectionInTime
@@ -147,8 +147,8 @@ class Upstream:
     async def _send(
         self, connection: Connection, method: bytes, target: Target, body: bytes | Form, deadline: float
     ) -> None:
-        trace = TRACEPARENT.get()
-        traced = b"traceparent: %b\r\n" % trace.encode() if trace else b""
+        trace = TRACE.get()
+        traced = b"traceparent: %b\r\n" % trace.traceparent.encode() if trace else b""
         if isinstance(body, Form):
             connection.send(b"".join((method, target, self._form_head, traced, _lines(body.headers), b"\r\n")))
             async with asyncio.timeout(deadline - monotonic()):

@@ -11,6 +11,7 @@ from .models import MODELS, STORAGE
 from .openai import OPENAI
 from .operation import Area
 from .sessions import SESSIONS
+from .usage import USAGE
 
 AREAS: Final[tuple[Area, ...]] = (
     GENERATIONS,
@@ -22,5 +23,6 @@ AREAS: Final[tuple[Area, ...]] = (
     STORAGE,
     AUDIT,
     ACCESS,
+    USAGE,
     SERVICE,
 )

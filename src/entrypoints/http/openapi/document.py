@@ -7,6 +7,7 @@ from typing import Any, Final
 import attrs
 
 from ....domain.access import Scope
+from ...structuring import written_name
 from ..permissions import PERMISSIONS, PUBLIC
 from ..schema import Schema, Schemas
 from . import failures
@@ -152,7 +153,14 @@ def _query_parameter(field: "attrs.Attribute[Any]", is_map: bool) -> Schema:
     default = {} if field.default in (attrs.NOTHING, None, ()) or is_map else {"default": field.default}
     required = {"required": True} if field.default is attrs.NOTHING else {}
     exploded = {"style": "form", "explode": True} if schema["type"] in ("object", "array") else {}
-    return {"name": field.name, "in": "query", **about, **required, **exploded, "schema": schema | default}
+    return {
+        "name": written_name(field.name),
+        "in": "query",
+        **about,
+        **required,
+        **exploded,
+        "schema": schema | default,
+    }
 
 
 def _in_headers(it: Operation) -> list[Schema]:
