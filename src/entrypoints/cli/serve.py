@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from ...application.catalog import Catalog
 from ..composition.service import Service, create_service, start_logging
+from ..http.connection import ConnectionLimits, connection_within
 from ..settings import Settings, SettingsError, require_loopback
 from .workers import expect_shareable, handed_down, supervise
 
@@ -50,7 +51,8 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         service.app,
         loop="uvloop",
-        http="httptools",
+        http=connection_within(_limits(settings)),
+        ws="none",
         lifespan="on",
         log_config=None,
         log_level="warning",
@@ -62,6 +64,16 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     )
     asks, greets = bool(settings.access.methods), for_people and settings.server.workers == 1
     Server(config, service, _url(listener) if greets else None, asks=asks).run(sockets=[listener])
+
+
+def _limits(settings: Settings) -> ConnectionLimits:
+    server = settings.server
+    return ConnectionLimits(
+        head_bytes=server.head_limit_bytes,
+        headers=server.header_limit,
+        arrival_s=server.arrival_s,
+        connections=server.connections,
+    )
 
 
 class Server(uvicorn.Server):

@@ -21,6 +21,7 @@ from ...application.access import Access
 from ...application.telemetry import NOTES, TRACEPARENT, RequestObserver
 from ...domain.access import Principal
 from ...domain.errors import Draining, GatewayError
+from .browsers import answer_headers, expect_local, is_preflight, preflight_headers
 from .incoming import ClientGone, Incoming
 from .permissions import may_be_public
 from .problems import Problem, internal_error, problem_of
@@ -125,7 +126,7 @@ class RequestScope:
             TRACEPARENT.set(trace.parent)
         self._requests.begun()
         try:
-            await self._serve(exchange, scope, length, receive, _answering(exchange, send))
+            await self._serve(exchange, scope, length, receive, _answering(exchange, scope, send))
         finally:
             took_s = perf_counter() - begun
             self._requests.answered(scope["method"], exchange.route, exchange.final_status, took_s)
@@ -134,6 +135,11 @@ class RequestScope:
 
     async def _serve(self, exchange: Exchange, scope: Scope, length: int, receive: Receive, send: Send) -> None:
         try:
+            expect_local(scope, self._options)
+            if is_preflight(scope, self._options):
+                await send({"type": "http.response.start", "status": 204, "headers": preflight_headers(scope)})
+                await send({"type": "http.response.body"})
+                return
             self._expect_open(scope)
             await self._find_principal(exchange, scope)
             await self._take_body(exchange, scope, length, receive)
@@ -251,8 +257,8 @@ def _read_headers(scope: Scope) -> tuple[str, int, Trace | None]:
     return named, int(length) if length.isdigit() else 0, read_trace(trace) if trace else None
 
 
-def _answering(exchange: Exchange, send: Send) -> Send:
-    """`send`, which also puts the request's id into the answer and takes notes of it."""
+def _answering(exchange: Exchange, scope: Scope, send: Send) -> Send:
+    """`send`, which also puts the request's id and what browsers may do into the answer, and takes notes of it."""
     headers = [(b"x-request-id", exchange.request_id.encode())]
     if exchange.trace:
         headers.append((b"traceparent", exchange.trace.parent.encode()))
@@ -260,7 +266,8 @@ def _answering(exchange: Exchange, send: Send) -> Send:
     async def answer(message: Message) -> None:
         if message["type"] == "http.response.start":
             exchange.status = message["status"]
-            message["headers"] = [*message["headers"], *headers]
+            given = message["headers"]
+            message["headers"] = [*given, *answer_headers(scope, exchange.options, given), *headers]
         else:
             exchange.sent_bytes += len(message.get("body", b""))
             exchange.complete = not message.get("more_body", False)
