@@ -14,6 +14,7 @@ from ...application.catalog import Catalog
 from ..composition.service import Service, create_service, start_logging
 from ..http.connection import ConnectionLimits, connection_within
 from ..settings import Settings, SettingsError, require_loopback
+from .open_files import allow_open_files
 from .workers import expect_shareable, handed_down, supervise
 
 BACKLOG = 2048
@@ -47,6 +48,7 @@ def serve(settings: Settings) -> None:
 
 def _run(settings: Settings, listener: socket.socket) -> None:
     for_people = start_logging(settings)
+    allow_open_files(settings.server.connections)
     service = create_service(settings)
     config = uvicorn.Config(
         service.app,
