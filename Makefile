@@ -1,4 +1,4 @@
-# The vocabulary of this repository: make run | test | check | bench | docs | clean
+# The vocabulary of this repository: make run | test | check | bench | docs | licenses | sbom | audit | clean
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
@@ -21,9 +21,23 @@ check: .venv/test  ## Format, lint, types, and the rules of the house
 	$(BIN)/mypy --strict src
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+	$(BIN)/python -m tools.licenses --check
 
 bench: .venv/test  ## Measure, and print the tables of docs/benchmarks.md
 	$(BIN)/python -m benchmarks
+
+docs: .venv/test  ## Build the documentation as pages, into build/docs/site
+	$(BIN)/python -m tools.site
+
+licenses: .venv/test  ## Write docs/licenses.md: what the service needs, and under which licences
+	$(BIN)/python -m tools.licenses > docs/licenses.md
+
+sbom: .venv/test  ## Write build/sbom.json: a bill of materials (CycloneDX)
+	@mkdir -p build
+	$(BIN)/python -m tools.sbom > build/sbom.json
+
+audit: .venv/test  ## Ask PyPI for known vulnerabilities of all pinned versions; needs its service, so CI does not do it
+	$(BIN)/python -m pip_audit --strict --requirement constraints.txt --no-deps --disable-pip
 
 clean:  ## Remove everything that make made; your data folder stays
 	rm -rf .venv .cache build dist src/*.egg-info
@@ -43,4 +57,4 @@ clean:  ## Remove everything that make made; your data folder stays
 	@$(PIP) --editable '.[local,postgres,s3,otel]' --group dev
 	@touch $@ .venv/run
 
-.PHONY: help run test check bench clean
+.PHONY: help run test check bench docs licenses sbom audit clean

@@ -89,3 +89,13 @@ def test_the_tree_shows_no_file_that_is_not_there():
     assert set(re.findall(r"(?<![\w*])\w+\.py\b", tree)) <= there
     names = {it.name for it in (ROOT / "src").rglob("*") if it.is_dir()}
     assert set(re.findall(r"^ +(\w+)/ ", tree, re.MULTILINE)) <= names
+
+
+def test_every_promise_names_a_test_that_is_there():
+    page = (ROOT / "docs" / "security.md").read_text()
+    held = re.findall(r"`([\w/]+\.py)`: ((?:`test_\w+`(?:, )?)+)", page)
+    assert len(held) > 25
+    for path, names in held:
+        tests = (ROOT / "tests" / path).read_text()
+        for name in re.findall(r"test_\w+", names):
+            assert f"def {name}(" in tests, (path, name)

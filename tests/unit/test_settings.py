@@ -119,3 +119,10 @@ def test_the_example_file_is_what_the_declarations_say_and_loads(tmp_path):
 def test_a_route_that_leads_nowhere_is_refused(tmp_path, routes, said):
     with pytest.raises(SettingsError, match=said):
         load_settings(write(tmp_path / "p.toml", routes), {})
+
+
+@pytest.mark.parametrize("origin", ["*", "null", "studio.example", "https://studio.example/", "https://a.example/x"])
+def test_a_site_whose_pages_may_call_is_named_as_browsers_name_it(tmp_path, origin):
+    file = write(tmp_path / "p.toml", f'[server]\ncors_origins = ["{origin}"]\n')
+    with pytest.raises(SettingsError, match=r"server\.cors_origins"):
+        load_settings(file, {})

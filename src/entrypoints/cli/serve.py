@@ -12,8 +12,9 @@ from rich.markup import escape
 
 from ...application.catalog import Catalog
 from ..composition.service import Service, create_service, start_logging
-from ..http.one_write import OneWriteProtocol
+from ..http.connection import ConnectionLimits, connection_within
 from ..settings import Settings, SettingsError, require_loopback
+from .open_files import allow_open_files
 from .workers import expect_shareable, handed_down, supervise
 
 BACKLOG = 2048
@@ -47,11 +48,13 @@ def serve(settings: Settings) -> None:
 
 def _run(settings: Settings, listener: socket.socket) -> None:
     for_people = start_logging(settings)
+    allow_open_files(settings.server.connections)
     service = create_service(settings)
     config = uvicorn.Config(
         service.app,
         loop="uvloop",
-        http=OneWriteProtocol,
+        http=connection_within(_limits(settings)),
+        ws="none",
         lifespan="on",
         log_config=None,
         log_level="warning",
@@ -63,6 +66,16 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     )
     asks, greets = bool(settings.access.methods), for_people and settings.server.workers == 1
     Server(config, service, _url(listener) if greets else None, asks=asks).run(sockets=[listener])
+
+
+def _limits(settings: Settings) -> ConnectionLimits:
+    server = settings.server
+    return ConnectionLimits(
+        head_bytes=server.head_limit_bytes,
+        headers=server.header_limit,
+        arrival_s=server.arrival_s,
+        connections=server.connections,
+    )
 
 
 class Server(uvicorn.Server):

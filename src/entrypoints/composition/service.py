@@ -57,6 +57,8 @@ def create_service(settings: Settings) -> Service:
         json_depth=settings.server.json_depth,
         upload_limit_bytes=settings.artifacts.upload_limit_bytes,
         access_log=settings.server.access_log,
+        cors_origins=frozenset(settings.server.cors_origins),
+        local_only=not settings.access.methods,
     )
     return Service(create_app(services, options, lambda: running(container)), container.catalog())
 

@@ -32,6 +32,7 @@ STATUSES = {
     "content_policy_violation": 400,
     "invalid_credentials": 401,
     "insufficient_scope": 403,
+    "origin_forbidden": 403,
     "model_not_allowed": 403,
     "picture_invalid": 400,
     "unsafe_file": 400,

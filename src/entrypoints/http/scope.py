@@ -25,6 +25,7 @@ from ...application.telemetry import NOTES, RequestObserver
 from ...application.tracing import RequestSpan, SpanContext, Traced, Tracer
 from ...domain.access import Principal
 from ...domain.errors import Draining, GatewayError
+from .browsers import answer_headers, expect_local, is_preflight, preflight_headers
 from .departure import Departure
 from .incoming import ClientGone, Incoming, read_whole
 from .permissions import may_be_public
@@ -146,7 +147,7 @@ class RequestScope:
         NOTES.set(exchange.notes)
         self._requests.begun()
         try:
-            await self._serve(exchange, scope, length, receive, _answering(exchange, send))
+            await self._serve(exchange, scope, length, receive, _answering(exchange, scope, send))
         finally:
             took_s = perf_counter() - begun
             route, status, failure = exchange.route, exchange.final_status, exchange.failure
@@ -157,6 +158,11 @@ class RequestScope:
 
     async def _serve(self, exchange: Exchange, scope: Scope, length: int, receive: Receive, send: Send) -> None:
         try:
+            expect_local(scope, self._options)
+            if is_preflight(scope, self._options):
+                await send({"type": "http.response.start", "status": 204, "headers": preflight_headers(scope)})
+                await send({"type": "http.response.body"})
+                return
             self._expect_open(scope)
             await self._find_principal(exchange, scope)
             await self._take_body(exchange, scope, length, receive)
@@ -302,8 +308,8 @@ def _new_request_id() -> str:
     return f"req_{_PROCESS}{next(_numbers):08x}"
 
 
-def _answering(exchange: Exchange, send: Send) -> Send:
-    """`send`, which also puts the request's id into the answer and takes notes of it."""
+def _answering(exchange: Exchange, scope: Scope, send: Send) -> Send:
+    """`send`, which also puts the request's id and what browsers may do into the answer, and takes notes of it."""
     headers = [(b"x-request-id", exchange.request_id.encode())]
     if exchange.trace:
         headers.append((b"traceparent", exchange.trace.traceparent.encode()))
@@ -311,7 +317,8 @@ def _answering(exchange: Exchange, send: Send) -> Send:
     async def answer(message: Message) -> None:
         if message["type"] == "http.response.start":
             exchange.status = message["status"]
-            message["headers"] = [*message["headers"], *headers]
+            given = message["headers"]
+            message["headers"] = [*given, *answer_headers(scope, exchange.options, given), *headers]
         else:
             exchange.sent_bytes += len(message.get("body", b""))
             exchange.complete = not message.get("more_body", False)

@@ -52,6 +52,7 @@ class HttpOptions:
 
     `body_limit_bytes` bounds a request's body and `json_depth` the nesting in it, `upload_limit_bytes` an upload. A
     stream on which nothing happens for `ping_interval_s` gets a comment. `access_log` writes a line for each request.
+    Pages of `cors_origins` may call from browsers. `local_only` says that who asks is known by being on this machine.
     """
 
     body_limit_bytes: int = 10 * 2**20
@@ -59,3 +60,5 @@ class HttpOptions:
     upload_limit_bytes: int = 20 * 2**20
     ping_interval_s: float = 15.0
     access_log: bool = True
+    cors_origins: frozenset[str] = frozenset()
+    local_only: bool = False

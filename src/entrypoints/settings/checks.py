@@ -9,6 +9,7 @@ from .artifacts import ArtifactSettings
 from .downloads import DownloadSettings
 from .error import SettingsError
 from .routing import RouteSettings, RoutingSettings
+from .server import ServerSettings
 from .sessions import SessionSettings
 from .tables import Settings
 
@@ -19,6 +20,7 @@ def expect_sense(settings: Settings) -> None:
     Raises:
         SettingsError: they do not; says which, and what to do.
     """
+    _check_server(settings.server)
     _check_access(settings)
     _check_providers(settings)
     _check_routes(settings.routes, settings.routing)
@@ -26,6 +28,16 @@ def expect_sense(settings: Settings) -> None:
     _check_variables(settings.audit, "audit", "signing_key_env")
     _check_artifacts(settings.artifacts)
     _check_downloads(settings.downloads)
+
+
+def _check_server(server: ServerSettings) -> None:
+    for origin in server.cors_origins:
+        _check_url(origin, "server.cors_origins", path=False)
+        if origin != origin.lower().rstrip("/"):
+            raise SettingsError(
+                detail="server.cors_origins are as browsers have them: https://example.com, in lower case and without "
+                "a slash at the end."
+            )
 
 
 def _check_access(settings: Settings) -> None:

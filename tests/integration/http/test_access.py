@@ -1,6 +1,7 @@
 """Who may do what: keys made, limited, changed and taken away; routes that let nobody through by themselves."""
 
 import asyncio
+import re
 from datetime import timedelta
 
 import openai
@@ -51,6 +52,27 @@ async def test_without_credentials_nothing_is_done_and_nothing_told():
         assert (await http.head("/v1/models")).status_code == 401
         assert (await http.get("/health/live")).status_code == 200
         assert world.generator.requests == []
+
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+
+
+async def test_every_route_that_is_not_public_refuses_strangers_whatever_the_method(tmp_path):
+    async with guarded(keys=tmp_path) as (_, http):
+        for template in [*PERMISSIONS, *sorted({path for _, path in PUBLIC})]:
+            path = re.sub(r"\{\w+(:path)?\}", "swagger-ui.css", template)
+            for method in METHODS:
+                answer = await http.request(method, path)
+                public = ("GET" if method == "HEAD" else method, template) in PUBLIC
+                assert (answer.status_code == 401) is not public, (method, path)
+                if not public and method != "HEAD":
+                    assert code_of(answer) == "invalid_credentials"
+
+
+def code_of(answer) -> str:
+    """The code of an error, in whichever form."""
+    problem = answer.json()
+    return problem.get("error", problem)["code"]
 
 
 @pytest.mark.parametrize(

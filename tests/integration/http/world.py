@@ -59,6 +59,7 @@ from pluggably.entrypoints.composition.access import new_secret
 from pluggably.entrypoints.composition.jobs import being_worked_on
 from pluggably.entrypoints.composition.models import read_parameters
 from pluggably.entrypoints.http.app import create_app
+from pluggably.entrypoints.http.connection import ConnectionLimits, connection_within
 from pluggably.entrypoints.http.services import HttpOptions, Services
 from tests.artifact_world import ArtifactWorld
 from tests.builders import a_model
@@ -67,6 +68,7 @@ from tests.download_world import DownloadWorld
 TLS = ssl.create_default_context()  # takes 25 ms to make
 QUIET = HttpOptions(access_log=False)
 ONCE = RetryPolicy(attempts=1)
+LIMITS = ConnectionLimits()
 
 
 class Models:
@@ -250,7 +252,7 @@ def listening() -> socket.socket:
 
 
 @asynccontextmanager
-async def serving(app, graceful_s: int = 5) -> AsyncIterator[str]:
+async def serving(app, graceful_s: int = 5, limits: ConnectionLimits = LIMITS) -> AsyncIterator[str]:
     """Serve the application on a free port; gives its URL."""
     with listening() as listener:
         config = uvicorn.Config(
@@ -259,7 +261,7 @@ async def serving(app, graceful_s: int = 5) -> AsyncIterator[str]:
             log_config=None,
             access_log=False,
             ws="none",
-            http="httptools",
+            http=connection_within(limits),
             timeout_graceful_shutdown=graceful_s,
         )
         server = uvicorn.Server(config)

@@ -7,9 +7,10 @@ from attrs import frozen
 from ....domain import errors
 from ....domain.attempt import Attempt
 from ....domain.parameters import Field
+from ..browsers import OriginForbidden
 from .operation import Errors
 
-ANY: Final[Errors] = (errors.GatewayError, errors.RequestTooLarge)
+ANY: Final[Errors] = (errors.GatewayError, errors.RequestTooLarge, OriginForbidden)
 DRAINED: Final[Errors] = (errors.Draining,)
 """Of every operation but those that say whether the service is well."""
 

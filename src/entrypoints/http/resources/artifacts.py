@@ -96,7 +96,6 @@ def _describe(resp: Response, artifact: Artifact, grant: Grant) -> None:
             "content-disposition": disposition_of(grant.filename or artifact.file_name),
             "content-security-policy": "sandbox; default-src 'none'",
             "etag": _etag(artifact),
-            "x-content-type-options": "nosniff",
         }
     )
 
