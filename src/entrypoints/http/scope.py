@@ -41,6 +41,7 @@ DRAIN_RETRY_S = 5
 STREAMED = frozenset({("POST", "/v1/artifacts")})
 """Requests whose body is taken as it comes, by whoever serves them, and never whole in memory."""
 
+_LAST = (b"connection", b"close")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _log = structlog.get_logger()
 
@@ -98,10 +99,13 @@ class Request(FalconRequest):
 
 
 class RequestScope:
-    """The middleware. Once `draining`, new requests are refused while those at work may finish."""
+    """The middleware. Once `leaving`, each answer is the last on its connection, so that a proxy that keeps connections
+    goes elsewhere without losing a request; once `draining`, new requests are refused while those at work may finish.
+    """
 
     def __init__(self, app: App, access: Access, requests: RequestObserver, options: HttpOptions) -> None:
         self._drained = asyncio.Event()
+        self.leaving = False
         self._app = app
         self._access, self._requests = access, requests
         self._options = options
@@ -111,8 +115,13 @@ class RequestScope:
         """Whether new requests are refused."""
         return self._drained.is_set()
 
+    def leave(self) -> None:
+        """Let each answer be the last on its connection from now on."""
+        self.leaving = True
+
     def drain(self) -> None:
         """Refuse new requests from now on."""
+        self.leave()
         self._drained.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,7 +134,7 @@ class RequestScope:
             TRACEPARENT.set(trace.parent)
         self._requests.begun()
         try:
-            await self._serve(exchange, scope, length, receive, _answering(exchange, send))
+            await self._serve(exchange, scope, length, receive, self._answering(exchange, send))
         finally:
             took_s = perf_counter() - begun
             self._requests.answered(scope["method"], exchange.route, exchange.final_status, took_s)
@@ -177,6 +186,24 @@ class RequestScope:
             exchange.incoming = Incoming(receive, length, self._options.upload_limit_bytes)
         else:
             exchange.body = await _read(Incoming(receive, length, self._options.body_limit_bytes))
+
+    def _answering(self, exchange: Exchange, send: Send) -> Send:
+        """`send`, which also puts the request's id into the answer and takes notes of it."""
+        headers = [(b"x-request-id", exchange.request_id.encode())]
+        if exchange.trace:
+            headers.append((b"traceparent", exchange.trace.parent.encode()))
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                last = [_LAST] if self.leaving else ()
+                message["headers"] = [*message["headers"], *headers, *last]
+            else:
+                exchange.sent_bytes += len(message.get("body", b""))
+                exchange.complete = not message.get("more_body", False)
+            await send(message)
+
+        return answer
 
     def _expect_open(self, scope: Scope) -> None:
         if self.draining and not scope["path"].startswith("/health/"):
@@ -249,24 +276,6 @@ def _read_headers(scope: Scope) -> tuple[str, int, Trace | None]:
     own = _REQUEST_ID.fullmatch(request_id)
     named = request_id.decode() if own else f"req_{secrets.token_hex(12)}"
     return named, int(length) if length.isdigit() else 0, read_trace(trace) if trace else None
-
-
-def _answering(exchange: Exchange, send: Send) -> Send:
-    """`send`, which also puts the request's id into the answer and takes notes of it."""
-    headers = [(b"x-request-id", exchange.request_id.encode())]
-    if exchange.trace:
-        headers.append((b"traceparent", exchange.trace.parent.encode()))
-
-    async def answer(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            exchange.status = message["status"]
-            message["headers"] = [*message["headers"], *headers]
-        else:
-            exchange.sent_bytes += len(message.get("body", b""))
-            exchange.complete = not message.get("more_body", False)
-        await send(message)
-
-    return answer
 
 
 async def _send_problem(send: Send, problem: Problem) -> None:
