@@ -33,6 +33,7 @@ PARTS = {
     "Clients that leave": ["benchmarks.disconnects"],
     "Several gateway processes": ["benchmarks.replicas"],
     "Several databases": ["benchmarks.databases"],
+    "What dies": ["benchmarks.outages"],
     "Overhead beside the peers": ["benchmarks.overhead"],
 }
 

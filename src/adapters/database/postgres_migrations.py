@@ -13,8 +13,8 @@ from .migrations import LIST, Migration, pending
 _LOCK = 0x504C5547  # "PLUG": any number that nobody else locks in this database
 
 
-def run_migrations(connection: Connection[Any]) -> Sequence[str]:
-    """Bring the tables of the database up to date; `connection` is in autocommit.
+def run_migrations(connection: Connection[Any], *, upto: int | None = None) -> Sequence[str]:
+    """Bring the tables of the database up to date, or to the migration `upto`; `connection` is in autocommit.
 
     Returns:
         The names of what was run; nothing if there was nothing to do.
@@ -26,7 +26,7 @@ def run_migrations(connection: Connection[Any]) -> Sequence[str]:
         connection.execute("SET LOCAL search_path TO public")
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         connection.execute(LIST)
-        waiting = _pending(connection)
+        waiting = [it for it in _pending(connection) if upto is None or it.number <= upto]
         for migration in waiting:
             connection.execute(migration.sql.encode())
             connection.execute(

@@ -44,6 +44,8 @@ Into = Annotated[Path | None, Parameter(help="The folder it goes to; the first c
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON, for programs.")]
 Reason = Annotated[str, Parameter(help="Why it has to be kept; shown to whoever tries to erase it.")]
 DryRun = Annotated[bool, Parameter(negative=(), help="Only say what is due.")]
+Target = Annotated[Path, Parameter(help="The file to make, or a folder for one that is named by the time.")]
+Backup = Annotated[Path, Parameter(help="A file that `pluggably backup` has made.")]
 NOT_ALLOWED = 77
 """The exit code where credentials are missing or not enough (EX_NOPERM of sysexits.h)."""
 
@@ -153,6 +155,24 @@ def migrate(*, config: Config = None) -> None:
     from .migrate import migrate
 
     migrate(load_settings(config, os.environ))
+
+
+@app.command
+def backup(target: Target, /, *, config: Config = None) -> None:
+    """Copy everything that is stored but models into one file, while the service runs or not."""
+    from ..settings import load_settings
+    from .backup import backup
+
+    asyncio.run(backup(load_settings(config, os.environ), target))
+
+
+@app.command
+def restore(source: Backup, /, *, config: Config = None) -> None:
+    """Put a backup back where nothing is stored and no service runs, and verify all of it."""
+    from ..settings import load_settings
+    from .backup import restore
+
+    asyncio.run(restore(load_settings(config, os.environ), source))
 
 
 @app.command

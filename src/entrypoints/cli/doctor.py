@@ -17,6 +17,7 @@ from rich.markup import escape
 
 from ...domain.errors import GatewayError
 from ...domain.model import Modality
+from ..composition.backups import last_backup
 from ..composition.commands import open_catalog
 from ..settings import Settings, load_settings, require_loopback
 from .client import is_service
@@ -63,6 +64,7 @@ def _findings(config: Path | None) -> Iterator[Finding]:
     yield from _engines()
     yield from _models(settings)
     yield from _keys(settings)
+    yield _backup(settings)
     yield _port(settings)
 
 
@@ -73,6 +75,13 @@ def _data_folder(folder: Path) -> Finding:
     free = shutil.disk_usage(there).free
     remedy = "That is little for models." if free < LITTLE_DISK_BYTES else ""
     return Finding(None if remedy else True, f"Data folder {folder}: {decimal(free)} free", remedy)
+
+
+def _backup(settings: Settings) -> Finding:
+    made_at = last_backup(settings)
+    if made_at is None:
+        return Finding(None, "No backup was made yet", "Make one: pluggably backup FOLDER")
+    return Finding(True, f"Last backup: {made_at:%Y-%m-%d %H:%M} UTC")
 
 
 def _port(settings: Settings) -> Finding:

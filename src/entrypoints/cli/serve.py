@@ -1,10 +1,14 @@
 """`pluggably serve`: the HTTP service, until it is told to stop."""
 
+import asyncio
 import gc
 import os
 import socket
 import sys
+import time
+from contextlib import suppress
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from rich.console import Console
@@ -18,6 +22,13 @@ from .open_files import allow_open_files
 from .workers import expect_shareable, handed_down, supervise
 
 BACKLOG = 2048
+KEEP_ALIVE_S = 75
+"""How long a connection may be idle: longer than proxies keep theirs (nginx and most others 60 s), or one sends a
+request while this end closes, and cannot know whether it may be sent again."""
+
+LINGER_S = 0.5
+"""How long connections that are idle at the end are open for a last request, which may be on its way already."""
+
 SWITCH_S = 0.001
 """How long another thread may keep the interpreter from the event loop: Python's own 5 ms shows in the lag of streams
 while sessions are written (`benchmarks.turns`)."""
@@ -58,6 +69,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         lifespan="on",
         log_config=None,
         log_level="warning",
+        timeout_keep_alive=KEEP_ALIVE_S,
         access_log=False,
         server_header=False,
         proxy_headers=False,
@@ -96,10 +108,44 @@ class Server(uvicorn.Server):
             await greet(self._service.catalog, self._greeting_url, asks=self._asks)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        """Take no new requests. The signal is not raised again at the end: stopping when told to is success."""
-        self._service.app.drain()
+        """Begin to leave. The signal is not raised again at the end: stopping when told to is success."""
+        self._service.app.leave()
         self.force_exit = self.should_exit
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Be connected to no more, serve what is on its way, then drain.
+
+        Who connects is refused from here on, which every proxy takes for a reason to ask another one. Those who are
+        connected are not hung up on before they had an answer that says so: what they may have sent is not lost.
+        """
+        for listener in sockets or ():
+            await self._take_in_those_who_wait(listener)
+        for server in self.servers:
+            server.close()
+        for listener in sockets or ():
+            listener.close()
+        deadline = time.monotonic() + LINGER_S
+        while self.server_state.connections and time.monotonic() < deadline and not self.force_exit:  # noqa: ASYNC110 - nobody is told when one ends
+            await asyncio.sleep(0.02)
+        self._service.app.drain()
+        await super().shutdown(sockets)
+
+    async def _take_in_those_who_wait(self, listener: socket.socket) -> None:
+        """Accept whom the kernel has connected already: closing the socket would cut them off."""
+        loop = asyncio.get_running_loop()
+        listener.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                connection, _ = listener.accept()
+                await loop.connect_accepted_socket(self._protocol, connection)
+
+    def _protocol(self) -> asyncio.Protocol:
+        kind: Any = self.config.http_protocol_class
+        protocol: asyncio.Protocol = kind(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
 
 
 def _spare_the_collector() -> None:

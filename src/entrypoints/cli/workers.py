@@ -67,6 +67,7 @@ def supervise(listener: socket.socket, settings: Settings) -> int:
         try:
             while not signals.wait_for_stop(min(worker.look() for worker in workers)):
                 pass
+            listener.close()  # while it is open, the kernel connects those whom nobody will ever accept
             return _end(workers, signals, settings.server.drain_s)
         finally:
             os.close(told)

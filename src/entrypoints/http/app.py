@@ -20,7 +20,7 @@ from .resources.audit import Audit
 from .resources.docs import Docs
 from .resources.downloads import DownloadResource
 from .resources.generations import Generations, ImageGeneration, Model3DGeneration, TextGeneration
-from .resources.health import Health
+from .resources.health import Health, Readiness
 from .resources.jobs import JobResource
 from .resources.keys import KeyResource, Me
 from .resources.log import Log
@@ -54,24 +54,33 @@ def create_app(
 
 
 class Application:
-    """The ASGI application. `drain` makes it refuse new requests, while those at work may finish."""
+    """The ASGI application. It ends in two steps: `leave`, after which it is not ready but serves what still comes, and
+    `drain`, after which it refuses new requests, while those at work may finish.
+    """
 
     def __init__(self, services: Services, options: HttpOptions, lifespan: Lifespan) -> None:
         self._scope = RequestScope(
-            _falcon_app(services, self.is_ready), services.access, services.requests, services.tracer, options
+            _falcon_app(services, self.readiness), services.access, services.requests, services.tracer, options
         )
         self._jobs = services.jobs
         self._lifespan = lifespan
         self._started = False
 
-    def is_ready(self) -> bool:
-        """Whether it has started and does not drain."""
-        return self._started and not self._scope.draining
+    def readiness(self) -> Readiness:
+        """Whether it has started and stays."""
+        if self._scope.leaving:
+            return "draining"
+        return "ready" if self._started else "starting"
+
+    def leave(self) -> None:
+        """Be ready no more, let each answer be the last on its connection, and begin nothing that waits."""
+        self._scope.leave()
+        self._jobs.worker.drain()
 
     def drain(self) -> None:
-        """Refuse new requests from now on, and begin no more of what waits in the background."""
+        """Refuse new requests from now on."""
+        self.leave()
         self._scope.drain()
-        self._jobs.worker.drain()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or live for as long as the server does."""
@@ -113,14 +122,14 @@ class Permissions:
         require_permission(req.method, req.uri_template or "", exchange.principal, exchange.refusal)
 
 
-def _falcon_app(services: Services, is_ready: Callable[[], bool]) -> Any:
+def _falcon_app(services: Services, readiness: Callable[[], Readiness]) -> Any:
     app = falcon.asgi.App(request_type=Request, middleware=[Permissions()])
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.auto_parse_form_urlencoded = False
     json = falcon.media.JSONHandler(dumps=msgspec.json.encode, loads=msgspec.json.decode)
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json
     sessions, events = SessionResource(services.sessions, services.reads), SessionEvents(services.reads)
-    models, health = Models(services.catalog, services.registrations), Health(is_ready)
+    models, health = Models(services.catalog, services.registrations), Health(readiness)
     storage = StorageResource(services.storage)
     audit = Audit(services.exports, services.reads)
     log = Log(services.log_reads)

@@ -47,6 +47,7 @@ DRAIN_RETRY_S = 5
 STREAMED = frozenset({("POST", "/v1/artifacts")})
 """Requests whose body is taken as it comes, by whoever serves them, and never whole in memory."""
 
+_LAST = (b"connection", b"close")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _log = structlog.get_logger()
 
@@ -117,12 +118,15 @@ class Request(FalconRequest):
 
 
 class RequestScope:
-    """The middleware. Once `draining`, new requests are refused while those at work may finish."""
+    """The middleware. Once `leaving`, each answer is the last on its connection, so that a proxy that keeps connections
+    goes elsewhere without losing a request; once `draining`, new requests are refused while those at work may finish.
+    """
 
     def __init__(
         self, app: App, access: Access, requests: RequestObserver, tracer: Tracer, options: HttpOptions
     ) -> None:
         self._drained = asyncio.Event()
+        self.leaving = False
         self._app = app
         self._access, self._requests, self._tracer = access, requests, tracer
         self._options = options
@@ -133,8 +137,13 @@ class RequestScope:
         """Whether new requests are refused."""
         return self._drained.is_set()
 
+    def leave(self) -> None:
+        """Let each answer be the last on its connection from now on."""
+        self.leaving = True
+
     def drain(self) -> None:
         """Refuse new requests from now on."""
+        self.leave()
         self._drained.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,7 +156,7 @@ class RequestScope:
         NOTES.set(exchange.notes)
         self._requests.begun()
         try:
-            await self._serve(exchange, scope, length, receive, _answering(exchange, scope, send))
+            await self._serve(exchange, scope, length, receive, self._answering(exchange, scope, send))
         finally:
             took_s = perf_counter() - begun
             route, status, failure = exchange.route, exchange.final_status, exchange.failure
@@ -229,6 +238,24 @@ class RequestScope:
             **exchange.notes,
         )
 
+    def _answering(self, exchange: Exchange, scope: Scope, send: Send) -> Send:
+        """`send`, which also puts the request's id and what browsers may do into the answer, and takes notes of it."""
+        headers = [(b"x-request-id", exchange.request_id.encode())]
+        if exchange.trace:
+            headers.append((b"traceparent", exchange.trace.traceparent.encode()))
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                given, last = message["headers"], [_LAST] if self.leaving else ()
+                message["headers"] = [*given, *answer_headers(scope, exchange.options, given), *headers, *last]
+            else:
+                exchange.sent_bytes += len(message.get("body", b""))
+                exchange.complete = not message.get("more_body", False)
+            await send(message)
+
+        return answer
+
     def _expect_open(self, scope: Scope) -> None:
         if self.draining and not scope["path"].startswith("/health/"):
             raise _draining()
@@ -306,25 +333,6 @@ _numbers = count()
 def _new_request_id() -> str:
     """One that no other request has: nobody has to be unable to guess it."""
     return f"req_{_PROCESS}{next(_numbers):08x}"
-
-
-def _answering(exchange: Exchange, scope: Scope, send: Send) -> Send:
-    """`send`, which also puts the request's id and what browsers may do into the answer, and takes notes of it."""
-    headers = [(b"x-request-id", exchange.request_id.encode())]
-    if exchange.trace:
-        headers.append((b"traceparent", exchange.trace.traceparent.encode()))
-
-    async def answer(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            exchange.status = message["status"]
-            given = message["headers"]
-            message["headers"] = [*given, *answer_headers(scope, exchange.options, given), *headers]
-        else:
-            exchange.sent_bytes += len(message.get("body", b""))
-            exchange.complete = not message.get("more_body", False)
-        await send(message)
-
-    return answer
 
 
 async def _send_problem(send: Send, problem: Problem) -> None:

@@ -18,7 +18,7 @@ async def test_it_is_alive_and_ready(http):
 async def test_it_is_not_ready_before_it_has_started():
     transport = httpx.ASGITransport(World().app())
     async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
-        assert (await http.get("/health/ready")).status_code == 503
+        assert (await http.get("/health/ready")).json() == {"status": "starting"}
         assert (await http.get("/health/live")).status_code == 200
 
 
@@ -55,6 +55,17 @@ async def test_a_failed_start_is_said_to_the_server():
     assert sent == [{"type": "lifespan.startup.failed", "message": "no database"}]
 
 
+async def test_while_it_leaves_it_is_not_ready_and_each_answer_is_the_last_on_its_connection():
+    app = World().app()
+    async with client_of(app) as http:
+        assert "connection" not in (await http.get("/v1/models")).headers
+        app.leave()
+        ready = await http.get("/health/ready")
+        assert (ready.status_code, ready.json()) == (503, {"status": "draining"})
+        served = await http.get("/v1/models")
+        assert (served.status_code, served.headers["connection"]) == (200, "close")
+
+
 async def test_while_it_drains_new_requests_are_refused_and_running_ones_finish():
     gate = asyncio.Event()
     generator = ScriptedGenerator(gate=gate)
@@ -67,6 +78,7 @@ async def test_while_it_drains_new_requests_are_refused_and_running_ones_finish(
         refused = await http.get("/v1/models")
         assert (refused.status_code, refused.json()["code"]) == (503, "draining")
         assert int(refused.headers["retry-after"]) > 0
+        assert refused.headers["connection"] == "close"
         assert (await http.get("/health/ready")).status_code == 503
         assert (await http.get("/health/live")).status_code == 200
         gate.set()

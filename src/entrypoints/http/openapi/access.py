@@ -73,7 +73,7 @@ class PrincipalShown:
 class HealthShown:
     """Whether it is well."""
 
-    status: Literal["ok", "ready", "not ready"]
+    status: Literal["ok", "starting", "ready", "draining"]
 
 
 ACCESS: Final = Area(

@@ -1,18 +1,21 @@
 """`/health`: whether the process lives, and whether it takes requests."""
 
 from collections.abc import Callable
+from typing import Literal
 
 from attrs import frozen
 from falcon.asgi import Response
 
 from ..scope import Request
 
+Readiness = Literal["starting", "ready", "draining"]
+
 
 @frozen
 class Health:
-    """The resource. `is_ready` says whether requests are welcome now."""
+    """The resource. `readiness` says whether requests are welcome now."""
 
-    is_ready: Callable[[], bool]
+    readiness: Callable[[], Readiness]
 
     async def on_get_live(self, _: Request, resp: Response) -> None:
         """Whether the event loop turns."""
@@ -20,6 +23,6 @@ class Health:
 
     async def on_get_ready(self, _: Request, resp: Response) -> None:
         """Whether a load balancer should send requests here."""
-        ready = self.is_ready()
-        resp.status_code = 200 if ready else 503
-        resp.media = {"status": "ready" if ready else "not ready"}
+        said = self.readiness()
+        resp.status_code = 200 if said == "ready" else 503
+        resp.media = {"status": said}
