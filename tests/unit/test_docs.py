@@ -18,6 +18,8 @@ TREE = (ROOT / "docs" / "architecture.md").read_text()
 
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+_ELSEWHERE = re.compile(r"^\s*(docker |systemctl |journalctl |ufw |certbot |kubectl (?!kustomize))", re.MULTILINE)
+"""Commands that need an engine, a cluster, systemd, or a machine that may be changed."""
 _ROUTE = re.compile(r"`(GET|POST|PATCH|PUT|DELETE) (/[\w/{}.-]*)")
 
 
@@ -67,6 +69,15 @@ def test_every_setting_that_is_named_exists(page):
     tables = [table for table, known in keys.items() if known]
     named = set(re.findall(rf"`({'|'.join(tables)})\.(\w+)`", page.read_text())) - {("jobs", "key")}  # a file's name
     assert {f"{table}.{key}" for table, key in named if key not in keys[table]} == set()
+
+
+@pytest.mark.parametrize("page", [it for it in PAGES if it.name.startswith("deploy-")], ids=lambda it: it.name)
+def test_commands_that_could_not_be_run_say_so_and_why(page):
+    text = page.read_text()
+    for block in re.finditer(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        before = text[: block.start()].rstrip().rpartition("\n\n")[2]
+        said = before.startswith("*Not run here, because")
+        assert said == bool(_ELSEWHERE.search(block[1])), block[1]
 
 
 @pytest.mark.parametrize(
