@@ -13,7 +13,7 @@ run: .venv/run  ## Install, fetch the demo model, start the service on 127.0.0.1
 	@$(BIN)/pluggably serve
 
 test: check  ## Install what the tests need, then run every check and every test
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: .venv/test  ## Format, lint, types, and the rules of the house
 	$(BIN)/ruff format --check .
@@ -40,7 +40,7 @@ clean:  ## Remove everything that make made; your data folder stays
 
 .venv/test: pyproject.toml constraints.txt | .venv
 	@echo "Installing the test needs into .venv …"
-	@$(PIP) --editable '.[local,postgres,s3]' --group dev
+	@$(PIP) --editable '.[local,postgres,ray,s3]' --group dev
 	@touch $@ .venv/run
 
 .PHONY: help run test check bench clean

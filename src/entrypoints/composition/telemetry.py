@@ -12,9 +12,9 @@ from ...application.storage import Storage, StorageUsage
 from ...application.telemetry import NOTES, Observed
 from ...domain.access import LOCAL_OPERATOR
 from ..upkeep.periodic import repeated
+from .models import Runners
 
 if TYPE_CHECKING:
-    from ...adapters.runners.pool import LocalRunners
     from ...adapters.telemetry.metrics import PrometheusMetrics, Reading
 
 LAG_EVERY_S = 0.5
@@ -27,7 +27,7 @@ _log = structlog.get_logger()
 class Gauges:
     """What is looked up when metrics are asked for. What takes a while to look up is looked up now and then."""
 
-    runners: "LocalRunners"
+    runners: Runners
     storage: StorageUsage | None = field(init=False, default=None)
 
     def __call__(self) -> "Iterable[Reading]":
