@@ -25,6 +25,8 @@ START_S = 60.0
 """How long Serve and the keeper may take to begin."""
 
 RETRY_S = 1.0
+RESTART_S = 20.0
+"""How long a keeper whose node has died is waited for: found dead in five seconds, it begins on another one."""
 GIVE_UP_S = 30.0
 """A cluster that was not reached for so long is connected to anew: it may be another one. Until then requests go on
 with what is known: they need neither the keeper nor the cluster's head."""
@@ -98,19 +100,32 @@ class Link:
         await asyncio.to_thread(self._disconnect)
 
     async def _ask(self, method: str, *arguments: object) -> None:
-        await self._connected()
-        try:
-            await self._report()  # or what has just ended here would still be taken for busy
-            failure: Failure | None = await getattr(self._keeper, method).remote(*arguments)
-            await self._report()
-        except (RayError, TimeoutError) as error:
-            raise unreached() from error
+        deadline = monotonic() + RESTART_S
+        while True:
+            await self._connected()
+            try:
+                failure = await self._answer(method, *arguments)
+                break
+            except (RayError, TimeoutError) as error:  # asked twice, it does no more than once
+                if monotonic() > deadline:
+                    raise unreached() from error
+            await asyncio.sleep(RETRY_S)
         if failure:
             raise to_error(failure)
 
+    async def _answer(self, method: str, *arguments: object) -> Failure | None:
+        keeper = self._keeper
+        if keeper is None:
+            raise TimeoutError
+        await self._report()  # or what has just ended here would still be taken for busy
+        failure: Failure | None = await getattr(keeper, method).remote(*arguments)
+        await self._report()
+        return failure
+
     async def _report(self) -> None:
         async with asyncio.timeout(ANSWER_S):  # not `wait_for`, which may lose a cancellation in Python 3.11
-            self.standings = await self._keeper.report.remote(self.report())
+            if self._keeper is not None:  # else it is being looked for
+                self.standings = await self._keeper.report.remote(self.report())
 
     async def _report_again_and_again(self) -> None:
         reached = monotonic()
