@@ -1,4 +1,4 @@
-# The vocabulary of this repository: make run | test | check | bench | docs | licenses | sbom | audit | clean
+# The vocabulary of this repository: make run | test | test-ray | check | bench | docs | licenses | sbom | audit | clean
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,6 +14,9 @@ run: .venv/run  ## Install, fetch the demo model, start the service on 127.0.0.1
 
 test: check  ## Install what the tests need, then run every check and every test
 	$(BIN)/python -m pytest -n auto
+
+test-ray: .venv/test  ## Run the tests that need a Ray cluster, which they start: two minutes alone on a quiet machine
+	$(BIN)/python -m pytest -m ray
 
 check: .venv/test  ## Format, lint, types, and the rules of the house
 	$(BIN)/ruff format --check .
@@ -54,7 +57,7 @@ clean:  ## Remove everything that make made; your data folder stays
 
 .venv/test: pyproject.toml constraints.txt | .venv
 	@echo "Installing the test needs into .venv …"
-	@$(PIP) --editable '.[local,postgres,s3,otel]' --group dev
+	@$(PIP) --editable '.[local,postgres,s3,otel,ray]' --group dev
 	@touch $@ .venv/run
 
-.PHONY: help run test check bench docs licenses sbom audit clean
+.PHONY: help run test test-ray check bench docs licenses sbom audit clean

@@ -22,6 +22,7 @@ PARTS = {
     "The service": ["benchmarks.service"],
     "Local text: llama.cpp": ["benchmarks.local_text"],
     "Local text: transformers": ["benchmarks.local_text_transformers"],
+    "Local text: a Ray cluster": ["benchmarks.ray_host"],
     "Models: discovery and catalog": ["benchmarks.catalog"],
     "Sessions": ["benchmarks.sessions"],
     "Turns of many sessions": ["benchmarks.turns"],

@@ -4,11 +4,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.postgres_server import PostgresServer
 from tests.s3_server import S3Server
+
+if TYPE_CHECKING:
+    from tests.ray_cluster import RayCluster
 
 MODELS = Path(__file__).resolve().parent.parent / ".cache" / "models"
 DEMO_MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -53,3 +57,12 @@ def database(postgres) -> Iterator[str]:
     """The URL of a new database that is migrated, and dropped afterwards."""
     with postgres.database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator["RayCluster"]:
+    """A Ray cluster of two nodes of this test process."""
+    from tests.ray_cluster import RayCluster
+
+    with RayCluster() as cluster:
+        yield cluster

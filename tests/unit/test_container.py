@@ -1,5 +1,8 @@
 """Adapters are chosen by configuration: the built-in ones by name, others by dotted path or entry point."""
 
+import subprocess
+import sys
+
 import pytest
 from dependency_injector import providers
 
@@ -165,6 +168,19 @@ def test_an_engine_from_outside_joins_those_that_are_there(container):
     engines = container(f'[runners.engines]\nmine = "{__name__}:EchoProvider"').engines()
     assert engines["mine"].path == f"{__name__}:EchoProvider"
     assert "llama_cpp" in engines
+
+
+def test_ray_is_imported_for_its_own_host_and_for_no_other():
+    script = (
+        "import sys\n"
+        "from pluggably.entrypoints.composition.container import Container\n"
+        "from pluggably.entrypoints.settings import load_settings\n"
+        "print(type(Container(settings=load_settings(None, {HOST})).runners()).__name__, 'ray' in sys.modules)"
+    )
+    for host, told in (("process", "LocalRunners False"), ("ray", "RayRunners True")):
+        chosen = script.replace("HOST", f"'PLUGGABLY_RUNNERS__HOST': '{host}'")
+        done = subprocess.run([sys.executable, "-c", chosen], capture_output=True, text=True, check=True)
+        assert done.stdout.split("\n")[0] == told
 
 
 def test_an_entry_point_brings_an_adapter_of_an_installed_distribution(container, tmp_path, monkeypatch):

@@ -57,6 +57,12 @@ def test_a_broken_file_is_refused(tmp_path, text, said):
         load_settings(write(tmp_path / "p.toml", text), {})
 
 
+def test_settings_of_a_cluster_that_do_not_go_together_are_refused():
+    for given, said in (({"MIN_REPLICAS": "2"}, "max_replicas"), ({"FILES_BUCKET": "models"}, "s3_endpoint")):
+        with pytest.raises(SettingsError, match=said):
+            load_settings(None, {f"PLUGGABLY_RAY__{key}": value for key, value in given.items()})
+
+
 def test_a_file_that_was_named_must_exist(tmp_path):
     with pytest.raises(SettingsError, match="no settings file"):
         load_settings(tmp_path / "absent.toml", {})

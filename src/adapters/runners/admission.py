@@ -3,14 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from time import perf_counter
 
 from attrs import define, field
 
 from ...domain.errors import Overloaded
-
-SMOOTHING = 0.2
-"""The weight of the latest service time in their mean."""
+from .service_time import ServiceTime
 
 
 @define(eq=False)
@@ -22,7 +19,7 @@ class Admission:
     waiting: int = field(init=False, default=0)
     seated: int = field(init=False, default=0)
     _seats: asyncio.Semaphore = field(init=False)
-    _mean_service_s: float = field(init=False, default=1.0)
+    _service_time: ServiceTime = field(init=False, factory=ServiceTime)
 
     def __attrs_post_init__(self) -> None:
         """Put up the seats."""
@@ -48,16 +45,15 @@ class Admission:
         finally:
             self.waiting -= 1
         self.seated += 1
-        begun = perf_counter()
         try:
-            yield
+            with self._service_time.of_one():
+                yield
         finally:
             self.seated -= 1
             self._seats.release()
-            self._mean_service_s += SMOOTHING * (perf_counter() - begun - self._mean_service_s)
 
     def _overloaded(self) -> Overloaded:
         return Overloaded(
             detail=f"The model works on {self.parallel} requests, and {self.waiting} more wait for it.",
-            retry_after_s=max(1.0, self._mean_service_s * (self.waiting + 1) / self.parallel),
+            retry_after_s=self._service_time.until_free_s(waiting=self.waiting, parallel=self.parallel),
         )

@@ -17,13 +17,15 @@ TORCH_BYTES = 450 * 2**20
 class EngineSpec:
     """Where an engine is, `module:Class`, and what it can do; nothing is imported to know this.
 
-    `parallel` is how many requests of a model it gains from working on at once, if not as many as there are.
+    `parallel` is how many requests of a model it gains from working on at once, if not as many as there are. `gpu`:
+    it computes on a GPU where there is one.
     """
 
     path: str
     profile: EngineProfile
     needs: tuple[str, ...] = ()
     parallel: int | None = None
+    gpu: bool = False
 
     @property
     def installed(self) -> bool:
@@ -37,6 +39,8 @@ def text_engine(
     parameters: frozenset[str] = TEXT_PARAMETERS,
     needs: tuple[str, ...] = (),
     footprint: Footprint = Footprint(),  # noqa: B008 - frozen
+    *,
+    gpu: bool = False,
 ) -> EngineSpec:
     """An engine for text at `module:Class`; what it honours is left to itself unless `parameters` says so."""
     profile = EngineProfile(
@@ -46,7 +50,7 @@ def text_engine(
         capabilities=frozenset({"chat", "streaming"}),
         footprint=footprint,
     )
-    return EngineSpec(path, profile, needs)
+    return EngineSpec(path, profile, needs, gpu=gpu)
 
 
 ENGINES: Mapping[str, EngineSpec] = {
@@ -64,6 +68,7 @@ ENGINES: Mapping[str, EngineSpec] = {
             TEXT_PARAMETERS - {"response_format", "tools", "tool_choice"},
             needs=("torch", "transformers"),
             footprint=Footprint(process_bytes=TORCH_BYTES, widens_float16=True, context="limited"),
+            gpu=True,
         ),
         EngineSpec(
             "pluggably.adapters.runners.diffusers_image:DiffusersImageEngine",
@@ -75,6 +80,7 @@ ENGINES: Mapping[str, EngineSpec] = {
                 footprint=Footprint(process_bytes=TORCH_BYTES, widens_float16=True, context="none"),
             ),
             needs=("torch", "diffusers", "transformers", "PIL"),
+            gpu=True,
             parallel=1,  # a step keeps all cores busy: two at once take twice as long each
         ),
         EngineSpec(
@@ -87,6 +93,7 @@ ENGINES: Mapping[str, EngineSpec] = {
                 footprint=Footprint(process_bytes=TORCH_BYTES, widens_float16=True, context="none"),
             ),
             needs=("torch", "diffusers", "transformers", "PIL", "trimesh", "fast_simplification"),
+            gpu=True,
             parallel=1,
         ),
     )

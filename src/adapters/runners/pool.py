@@ -14,21 +14,20 @@ from ...domain.errors import (
     Draining,
     GatewayError,
     ModelBusy,
-    ModelNotFound,
     Overloaded,
     RunnerOutOfMemory,
     StateTokenRefused,
 )
 from ...domain.generation import BackendState, GenerationEvent, GenerationRequest, Started
-from ...domain.memory import ORDINARY_CONTEXT_TOKENS, estimate_bytes
 from ...domain.model import Model, ModelStatus
 from .admission import Admission
 from .cooldown import Cooldown
 from .engine import EngineOptions
 from .engines import ENGINES, EngineSpec
+from .load_plan import LoadPlan
 from .memory import Resident, to_unload
 from .process import RunnerProcess
-from .shared_context import shared_tokens
+from .running_model import RunningModel
 
 log = structlog.get_logger()
 
@@ -40,16 +39,6 @@ class Files:
     model_id: str
     path: str | None
     created_at: datetime | None
-
-
-@frozen(kw_only=True)
-class RunningModel:
-    """A model here, its process's memory, and how many requests it works on, or has waiting."""
-
-    model_id: str
-    resident_bytes: int
-    working: int
-    waiting: int
 
 
 @define(eq=False)
@@ -105,11 +94,18 @@ class LocalRunners:
     cooldown_s: float = 10.0
     threads: int | None = None
     context_length: int | None = None
+    _plan: LoadPlan = field(init=False)
     _places: dict[Files, Place] = field(init=False, factory=dict)
     _pinned: frozenset[str] = field(init=False, default=frozenset())
     _newest: dict[str, Place] = field(init=False, factory=dict)
     _closed: bool = field(init=False, default=False)
     _changed: asyncio.Event = field(init=False, factory=asyncio.Event)
+
+    def __attrs_post_init__(self) -> None:
+        """Put together how models are loaded."""
+        self._plan = LoadPlan(
+            engines=self.engines, parallel=self.parallel, threads=self.threads, context_length=self.context_length
+        )
 
     def at_work(self) -> "Sequence[RunningModel]":
         """The models that are loaded, or that somebody waits for."""
@@ -196,7 +192,7 @@ class LocalRunners:
     def _place(self, model: Model) -> Place:
         files = Files(model.id, model.path, model.created_at)
         if not (place := self._places.get(files)):
-            admission = Admission(self._parallel(model), self.queue_limit)
+            admission = Admission(self._plan.parallel_of(model), self.queue_limit)
             place = self._places[files] = Place(files, admission, Cooldown(self.cooldown_s))
             replaced, self._newest[model.id] = self._newest.get(model.id), place
             if replaced:
@@ -232,15 +228,8 @@ class LocalRunners:
 
     async def _load(self, place: Place, model: Model) -> RunnerProcess:
         try:
-            spec, options = self._spec(model), self._options(model)
-            needed = estimate_bytes(
-                spec.profile.footprint,
-                file_bytes=model.size_bytes or 0,
-                stored_as=model.quantization,
-                context_tokens=shared_tokens(options.context_length or ORDINARY_CONTEXT_TOKENS, options.parallel),
-                token_bytes=model.context_bytes,
-            )
-            await self._make_room(place, needed)
+            spec, options = self._plan.spec(model), self._plan.options(model)
+            await self._make_room(place, self._plan.needed_bytes(model))
             log.info("model.loading", model=model.id, engine=model.engine)
             place.runner = await self._start(place, spec.path, options)
             log.info("model.loaded", model=model.id, resident_bytes=place.runner.resident_bytes)
@@ -326,23 +315,3 @@ class LocalRunners:
         """Let everybody who waits for memory look again."""
         self._changed.set()
         self._changed = asyncio.Event()
-
-    def _spec(self, model: Model) -> EngineSpec:
-        if (spec := self.engines.get(model.engine or "")) is None:
-            raise ModelNotFound(detail=f"Model {model.id!r} needs an engine that is not installed.", selector=model.id)
-        return spec
-
-    def _options(self, model: Model) -> EngineOptions:
-        if model.path is None:
-            raise ModelNotFound(detail=f"Model {model.id!r} has no files here.", selector=model.id)
-        limits = [length for length in (self.context_length, model.context_length) if length]
-        return EngineOptions(
-            path=model.path,
-            context_length=min(limits, default=None),
-            parallel=self._parallel(model),
-            threads=self.threads,
-        )
-
-    def _parallel(self, model: Model) -> int:
-        spec = self.engines.get(model.engine or "")
-        return min(self.parallel, spec.parallel or self.parallel) if spec else self.parallel

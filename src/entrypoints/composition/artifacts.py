@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ...application.artifact_ports import ArtifactFiles, ArtifactIndex, Egress, Pictures, Workspaces
 from ...domain.signed_url import UrlKey
 from ..settings import Settings, SettingsError
+from ..settings.artifacts import ArtifactSettings
 from .environment import secret
 from .plugins import load_adapter
 
@@ -25,20 +26,20 @@ def files(settings: Settings) -> ArtifactFiles:
 
         return DiskArtifactFiles(settings.data_path / "artifacts")
     if wanted.store == "s3":
-        return _s3(settings)
+        return s3_files(wanted, wanted.s3_bucket or "")
     other: ArtifactFiles = load_adapter(wanted.store, "artifacts.store", STORES)(settings.data_path)
     return other
 
 
-def _s3(settings: Settings) -> ArtifactFiles:
-    wanted = settings.artifacts
-    with installed("minio", "artifacts.store = 's3'", "s3"):
+def s3_files(wanted: ArtifactSettings, bucket: str) -> ArtifactFiles:
+    """Contents in a bucket of the S3 store."""
+    with installed("minio", "An S3 store", "s3"):
         from ...adapters.artifacts.s3 import Bucket, S3ArtifactFiles
     return S3ArtifactFiles(
         Bucket(
             endpoint=wanted.s3_endpoint or "",
             public_endpoint=wanted.s3_public_endpoint,
-            name=wanted.s3_bucket or "",
+            name=bucket,
             region=wanted.s3_region,
             access_key=secret(wanted.s3_access_key_env, "The artifact store takes its access key"),
             secret_key=secret(wanted.s3_secret_key_env, "The artifact store takes its secret key"),

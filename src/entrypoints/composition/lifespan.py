@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dependency_injector import providers
 
@@ -13,6 +13,9 @@ from ..upkeep.retention import ScheduledRetention
 from ..upkeep.turns import InterruptedTurns
 from . import access, jobs, routing, sessions, usage
 from .container import Container
+
+if TYPE_CHECKING:
+    from ...adapters.runners.ray_serve.host import RayRunners
 
 
 def _closed_at_the_end(container: Container) -> list[providers.Provider[Any]]:
@@ -70,6 +73,8 @@ async def _models_kept_up(container: Container) -> AsyncIterator[None]:
     settings, catalog = container.settings(), container.catalog()
     shared = sessions.kind(settings) == "postgres"
     every_s = settings.storage.cleanup_every_s
+    if settings.runners.host == "ray":
+        cast("RayRunners", container.runners()).connect()  # what others have loaded is known before the first request
     async with AsyncExitStack() as stack:
         for context in (
             being_kept_up(catalog, scan_every_s=settings.models.scan_every_s, shared=shared),

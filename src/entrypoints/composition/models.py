@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...application.artifact_ports import Egress
 from ...application.catalog import Catalog
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from ...adapters.database.sql import Database
     from ...adapters.runners.engines import EngineSpec
     from ...adapters.runners.pool import LocalRunners
+    from ...adapters.runners.ray_serve.host import RayRunners
+
+Runners: TypeAlias = "LocalRunners | RayRunners"
 
 
 def engines(settings: Settings) -> "dict[str, EngineSpec]":
@@ -37,8 +40,12 @@ def engines(settings: Settings) -> "dict[str, EngineSpec]":
     return {**ENGINES, **added}
 
 
-def runners(settings: Settings, engines: "Mapping[str, EngineSpec]") -> "LocalRunners":
-    """The local models that are loaded."""
+def runners(settings: Settings, engines: "Mapping[str, EngineSpec]") -> "Runners":
+    """The local models that are loaded, in the host that the settings name."""
+    if settings.runners.host == "ray":
+        from .ray import ray_runners
+
+        return ray_runners(settings, engines)
     from ...adapters.runners.pool import LocalRunners
 
     wanted = settings.runners
@@ -146,7 +153,7 @@ def _api_key(provider: ProviderSettings) -> str | None:
 def catalog(
     settings: Settings,
     sources: Sequence[ModelSource],
-    runners: "LocalRunners",
+    runners: "Runners",
     registry: ModelRegistry | None = None,
     uses: ModelUses | None = None,
 ) -> Catalog:

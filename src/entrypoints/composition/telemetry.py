@@ -17,9 +17,9 @@ from ...application.usage import UsageReports
 from ...domain.access import LOCAL_OPERATOR
 from ...domain.download import ENDED, DownloadStatus
 from ..upkeep.periodic import repeated
+from .models import Runners
 
 if TYPE_CHECKING:
-    from ...adapters.runners.pool import LocalRunners
     from ...adapters.telemetry.metrics import PrometheusMetrics, Reading
 
 LAG_EVERY_S = 0.5
@@ -58,7 +58,7 @@ class Gauges:
             yield from readings("pluggably_downloads", "Downloads that have not ended.", "status", numbers)
 
 
-def at_work(runners: "LocalRunners", router: Router) -> "Iterable[Reading]":
+def at_work(runners: Runners, router: Router) -> "Iterable[Reading]":
     """What this process has at work."""
     from ...adapters.telemetry.metrics import Reading
 
@@ -118,7 +118,7 @@ class Watch:
 
     metrics: "PrometheusMetrics"
     gauges: Gauges
-    runners: "LocalRunners"
+    runners: Runners
     router: Router
     storage: Storage
     jobs: JobStore

@@ -28,6 +28,7 @@ def expect_sense(settings: Settings) -> None:
     _check_variables(settings.audit, "audit", "signing_key_env")
     _check_artifacts(settings.artifacts)
     _check_downloads(settings.downloads)
+    _check_ray(settings)
 
 
 def _check_server(server: ServerSettings) -> None:
@@ -144,6 +145,13 @@ def _check_downloads(downloads: DownloadSettings) -> None:
     _check_url(downloads.s3_endpoint, "downloads.s3_endpoint", path=False)
     for origin in downloads.private_origins:
         _check_url(origin, "downloads.private_origins", path=False)
+
+
+def _check_ray(settings: Settings) -> None:
+    if settings.ray.max_replicas < settings.ray.min_replicas:
+        raise SettingsError(detail="ray.max_replicas must not be below ray.min_replicas.")
+    if settings.ray.files_bucket and not settings.artifacts.s3_endpoint:
+        raise SettingsError(detail="ray.files_bucket needs artifacts.s3_endpoint: the store that the bucket is in.")
 
 
 def _check_url(url: str | None, key: str, *, path: bool) -> None:

@@ -1,7 +1,7 @@
 """The tables `[models]`, `[storage]` and `[runners]` of the settings."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from attrs import field, frozen
 
@@ -69,6 +69,13 @@ class StorageSettings:
 class RunnerSettings:
     """How local models run."""
 
+    host: Annotated[
+        Literal["process", "ray"],
+        Field(
+            "Where: each in a child process of this service, or as replicas on a Ray cluster, see [ray]; then its "
+            "memory is what there is, and memory_limit_bytes is not looked at."
+        ),
+    ] = "process"
     memory_limit_bytes: Annotated[
         int | None,
         Field(

@@ -12,6 +12,7 @@ from .downloads import DownloadSettings
 from .jobs import JobSettings
 from .models import ModelSettings, RunnerSettings, StorageSettings
 from .providers import ProviderSettings
+from .ray import RaySettings
 from .routing import RouteSettings, RoutingSettings
 from .server import LoggingSettings, ServerSettings
 from .sessions import AuditSettings, SessionSettings
@@ -28,6 +29,7 @@ class Settings:
     models: ModelSettings = ModelSettings()  # noqa: RUF009 - frozen
     storage: StorageSettings = StorageSettings()  # noqa: RUF009 - frozen
     runners: RunnerSettings = RunnerSettings()  # noqa: RUF009 - frozen
+    ray: RaySettings = RaySettings()  # noqa: RUF009 - frozen
     sessions: SessionSettings = SessionSettings()  # noqa: RUF009 - frozen
     audit: AuditSettings = AuditSettings()  # noqa: RUF009 - frozen
     jobs: JobSettings = JobSettings()  # noqa: RUF009 - frozen

@@ -1,4 +1,4 @@
-"""An engine that does what its prompt says, and keeps a record in the folder that is its model.
+"""An engine that does what its prompt says, and keeps a record in the folder that is its model, or holds it.
 
 It runs in a real child process; tests see what it did, and hold it up, by files in that folder.
 """
@@ -9,9 +9,19 @@ import signal
 import time
 from pathlib import Path
 
+from attrs import evolve
+
 from pluggably.adapters.runners.engine import Emit, EngineOptions, Stopped
 from pluggably.domain.errors import ContextLengthExceeded, InvalidRequest
-from pluggably.domain.generation import Completed, FinishReason, GenerationRequest, TextDelta, TextPart, Usage
+from pluggably.domain.generation import (
+    Completed,
+    FinishReason,
+    GenerationRequest,
+    OutputFile,
+    TextDelta,
+    TextPart,
+    Usage,
+)
 
 PATH = f"{__name__}:ScriptedEngine"
 
@@ -20,7 +30,8 @@ class ScriptedEngine:
     context_length = 1000
 
     def __init__(self, options: EngineOptions) -> None:
-        self.folder = Path(options.path)
+        path = Path(options.path)
+        self.folder = path if path.is_dir() else path.parent
         self.record("loads", str(os.getpid()))
         if (self.folder / "no-memory").exists():
             raise MemoryError
@@ -33,6 +44,9 @@ class ScriptedEngine:
 
     def generate(self, request: GenerationRequest, emit: Emit, stopped: Stopped) -> None:
         command, _, argument = request.messages[-1].text.partition(" ")
+        if command == "copy":
+            emit(evolve(completed(""), files=(copied(request),)))
+            return
         said = getattr(self, f"on_{command}")(argument, emit, stopped)
         if said is not None and not stopped():
             emit(completed(said))
@@ -46,6 +60,9 @@ class ScriptedEngine:
             emit(TextDelta(word))
         self.record("said", argument)
         return "".join(words)
+
+    def on_where(self, argument: str, emit: Emit, stopped: Stopped) -> str:
+        return str(os.getpid())
 
     def on_hold(self, argument: str, emit: Emit, stopped: Stopped) -> str:
         """Say one word, then nothing until the file `release` is there or nobody listens."""
@@ -90,6 +107,14 @@ class ScriptedEngine:
 def completed(text: str) -> Completed:
     usage = Usage(input_tokens=1, output_tokens=1, source="runner")
     return Completed(output=(TextPart(text),), finish_reason=FinishReason.STOP, usage=usage)
+
+
+def copied(request: GenerationRequest) -> OutputFile:
+    """What the request shows, once more."""
+    (shown,) = request.files
+    made = Path(request.workspace or "") / "copy.png"
+    made.write_bytes(Path(shown.path).read_bytes())
+    return OutputFile(path=str(made), media_type=shown.media_type)
 
 
 def hold_the_interpreter() -> None:
