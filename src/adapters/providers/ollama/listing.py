@@ -1,27 +1,17 @@
-"""What models an Ollama server has, found out beside requests and remembered for a while.
+"""What models an Ollama server has, found out beside requests and remembered for a while."""
 
-Whoever asks for the list gets what is known, at once; if that is old, the server is asked in the background. Only the
-first one waits, and not for long: a server that is slow or gone takes nobody's time, and what was known of it stays.
-"""
-
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-import structlog
 
 from ....domain.crossing import SEES_PICTURES
 from ....domain.errors import GatewayError
 from ....domain.model import Modality, Model, ModelStatus
 from ..model_names import allowed_name, fits, listed
+from ..now_and_then import NowAndThen
 from ..transport.json_api import JsonApi
 from .wire import PARAMETERS
-
-_log = structlog.get_logger(__name__)
-
-PATIENCE_S: Final = 0.5
-"""How long the first one to ask waits."""
 
 _LATEST: Final = ":latest"
 _CAPABILITIES: Final = frozenset({SEES_PICTURES, "tools"})
@@ -69,15 +59,14 @@ class OllamaModels:
 
     def __init__(self, api: JsonApi, provider: str, allowed: Sequence[str], fresh_s: float) -> None:
         """Nothing is asked before somebody wants to know."""
-        self._api, self._provider, self._allowed, self._fresh_s = api, provider, tuple(allowed), fresh_s
+        self._api, self._provider, self._allowed = api, provider, tuple(allowed)
         self._tags, self._show = api.upstream.at("/api/tags"), api.upstream.at("/api/show")
         self._found: Mapping[str, _Found] = {}
-        self._asked_at: float | None = None
-        self._asking: asyncio.Task[None] | None = None
+        self._asked = NowAndThen(provider=provider, ask=self._ask, fresh_s=fresh_s)
 
     async def models(self) -> Sequence[Model]:
         """What is known now, by name."""
-        await self._ask_if_due()
+        await self._asked.if_due()
         named = set(listed(self._allowed))
         known = {_tagged(name) for name in named}
         found = {name for name in self._found if name not in known and fits(name, self._allowed)}
@@ -90,27 +79,11 @@ class OllamaModels:
 
     async def close(self) -> None:
         """Ask no more."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.wait([self._asking])
-
-    async def _ask_if_due(self) -> None:
-        now, first = asyncio.get_running_loop().time(), self._asked_at is None
-        if self._asked_at is not None and now - self._asked_at < self._fresh_s:
-            return
-        if self._asking is not None and not self._asking.done():
-            return
-        self._asked_at, self._asking = now, asyncio.create_task(self._ask())
-        if first:
-            await asyncio.wait([self._asking], timeout=PATIENCE_S)
+        await self._asked.close()
 
     async def _ask(self) -> None:
         """Find out what there is; a model is looked at once, and again when it changes."""
-        try:
-            tags = await self._api.get(self._tags, _Tags)
-        except GatewayError as error:
-            _log.warning("models.unlisted", provider=self._provider, error_code=error.code, detail=str(error))
-            return
+        tags = await self._api.get(self._tags, _Tags)
         self._found = {tag.name: await self._described(tag) for tag in tags.models}
 
     async def _described(self, tag: _Tag) -> _Found:
