@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.postgres_server import PostgresServer
 from tests.s3_server import S3Server
 
 if TYPE_CHECKING:
     from tests.ray_cluster import RayCluster
+
+settings.register_profile("unhurried", deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("unhurried")
 
 MODELS = Path(__file__).resolve().parent.parent / ".cache" / "models"
 DEMO_MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -103,7 +103,7 @@ def outcome(tmp_path):
     ],
 )
 async def test_an_answer_without_output(outcome, answer, kind, how):
-    deltas, raised = await outcome(answer, how, first_byte_timeout_s=0.3)
+    deltas, raised = await outcome(answer, how, first_byte_timeout_s=0.3 if answer is hang else 30)
     assert type(raised) is kind
     assert "stub" in str(raised)
     assert SECRET not in str(raised)
