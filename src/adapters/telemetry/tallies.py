@@ -39,7 +39,7 @@ class CountTally:
         """Hand over what there is since the last time."""
         numbers, self._numbers = self._numbers, Numbers()
         for labels, number in numbers.items():
-            self.metric.labels(*labels).inc(number)
+            (self.metric.labels(*labels) if labels else self.metric).inc(number)
 
 
 @define(eq=False)

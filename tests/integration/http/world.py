@@ -293,7 +293,12 @@ class RawConnection:
         await self.writer.drain()
 
     async def post(self, path: str, body: bytes, *headers: str) -> None:
-        lines = [f"POST {path} HTTP/1.1", "Host: x", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+        lines = [
+            f"POST {path} HTTP/1.1",
+            "Host: localhost",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+        ]
         await self.send("\r\n".join([*lines, *headers, "", ""]).encode(), body)
 
     async def until(self, mark: bytes) -> bytes:
