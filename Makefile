@@ -12,7 +12,7 @@ run: .venv/run  ## Install, fetch the demo model, start the service on 127.0.0.1
 	@$(BIN)/pluggably pull $(DEMO)
 	@$(BIN)/pluggably serve
 
-test: check  ## Install what the tests need, then run every check and every test
+test: check  ## Install what the tests need, then run every check and every test but those of test-ray
 	$(BIN)/python -m pytest -n auto
 
 test-ray: .venv/test  ## Run the tests that need a Ray cluster, which they start: two minutes alone on a quiet machine
