@@ -224,7 +224,8 @@ async def soak(minutes: float) -> str:
 
 async def _loaded(service: Running, watch: Watch, upstream: OpenAIServer, done: Counter[str], minutes: float) -> None:
     looking = asyncio.create_task(watch.look(upstream))
-    async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
+    limits = httpx.Limits(max_connections=None)  # of requests that were cancelled, its pool goes on to count some
+    async with httpx.AsyncClient(base_url=service.url, timeout=60, limits=limits) as http:
         clients = [asyncio.create_task(Load(http, random.Random(number), done).go_on()) for number in range(CLIENTS)]
         ended, _ = await asyncio.wait(clients, timeout=minutes * 60, return_when=asyncio.FIRST_EXCEPTION)
         for task in (looking, *clients):
