@@ -183,7 +183,6 @@ class SqlJobStore:
 
     async def forget_ended(self, before: datetime) -> int:
         """Delete old jobs."""
-        await self.forget_told(before)
         values = (microseconds(before),)
         return len(await self._database.run(("DELETE FROM jobs WHERE ended_at < ? RETURNING id", values)))
 
