@@ -40,7 +40,7 @@ def bill(packages: Sequence[Package]) -> str:
     for package, component in [(ours, root), *((it, components[canonicalize_name(it.name)]) for it in packages)]:
         bom.register_dependency(component, [components[name] for name in sorted(package.needs) if name in components])
     bom.serial_number = uuid5(NAMESPACE_URL, ",".join(sorted(f"{it.name}=={it.version}" for it in (ours, *packages))))
-    bom.metadata.timestamp = None  # type: ignore[assignment]
+    bom.metadata.timestamp = None  # type: ignore[assignment]  # so that the same packages give the same bill
     return JsonV1Dot6(bom).output_as_string(indent=2) + "\n"
 
 

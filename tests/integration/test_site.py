@@ -4,11 +4,10 @@ import re
 import subprocess
 import tomllib
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
-from tools import site
+from tools.site import Source, build
 
 LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
 NO_PAGE = {"canonical", "prev", "next", "alternate"}
@@ -17,7 +16,7 @@ NO_PAGE = {"canonical", "prev", "next", "alternate"}
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs")
-    site.build(folder)
+    build(folder)
     return folder / "site"
 
 
@@ -50,8 +49,9 @@ def test_no_page_loads_anything_from_elsewhere_or_that_is_not_there(pages):
 
 
 def test_every_page_is_in_the_navigation_and_shown(pages):
-    written = {str(it.relative_to(site.DOCS)) for it in site.DOCS.rglob("*.md")} | {"index.md", "changelog.md"}
-    navigation = tomllib.loads((site.ROOT / "zensical.toml").read_text())["project"]["nav"]
+    source = Source()
+    written = {str(it.relative_to(source.docs)) for it in source.docs.rglob("*.md")} | {"index.md", "changelog.md"}
+    navigation = tomllib.loads((source.root / "zensical.toml").read_text())["project"]["nav"]
     assert set(named(navigation)) == written
     for page in written:
         shown = page.replace("README.md", "index.md").removesuffix(".md") + ".html"
@@ -64,22 +64,18 @@ def named(part) -> list[str]:
     return [name for it in (part if isinstance(part, list) else part.values()) for name in named(it)]
 
 
-def test_a_link_that_leads_nowhere_fails_the_build(tmp_path, monkeypatch):
+def test_a_link_that_leads_nowhere_fails_the_build(tmp_path):
     (docs := tmp_path / "docs").mkdir()
     (docs / "page.md").write_text("# Page\n\n[Nowhere](other.md), [no heading](page.md#nothing).\n")
-    monkeypatch.setattr(site, "DOCS", docs)
-    monkeypatch.setattr(site, "MOVED", {})
     with pytest.raises(subprocess.CalledProcessError):
-        site.build(tmp_path / "built")
+        build(tmp_path / "built", Source(tmp_path))
 
 
-def test_links_lead_from_where_a_page_stands(tmp_path, monkeypatch):
+def test_links_lead_from_where_a_page_stands(tmp_path):
     read_me = tmp_path / "README.md"
     read_me.write_text(
         "[a](docs/a.md#x) [`LICENSE`](LICENSE) [the code](src) [out](https://a.example) `[b](docs/b.md)`"
     )
-    monkeypatch.setattr(site, "ROOT", tmp_path)
-    monkeypatch.setattr(site, "DOCS", tmp_path / "docs")
-    assert site._relinked(read_me, Path(tmp_path / "docs" / "index.md")) == (
+    assert Source(tmp_path).relinked(read_me, tmp_path / "docs" / "index.md") == (
         "[a](a.md#x) `LICENSE` the code (`src`) [out](https://a.example) `[b](docs/b.md)`"
     )

@@ -146,7 +146,7 @@ class NewPostgresTables:
                     _load(connection, table, path)
                 connection.execute(_GO_ON_COUNTING)
                 for name in ("artifacts", "artifact_contents"):
-                    connection.execute(f"DELETE FROM {name} WHERE sha256 = ANY(%s)".encode(), (list(manifest.gone),))  # noqa: S608
+                    connection.execute(f"DELETE FROM {name} WHERE sha256 = ANY(%s)".encode(), (list(manifest.gone),))  # noqa: S608 - names of our own
             run_migrations(connection)
 
     def contents(self) -> Sequence[Content]:

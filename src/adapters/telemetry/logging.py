@@ -63,7 +63,7 @@ def _json() -> tuple[Processors, Processors]:
 _LEVELS = {"warn": "warning", "exception": "error", "fatal": "critical"}
 
 
-def _stamped(logger: object, method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:  # noqa: ARG001
+def _stamped(logger: object, method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:  # noqa: ARG001 - structlog's
     line["level"] = _LEVELS.get(method, method)
     line["timestamp"] = datetime.now(UTC)
     return line

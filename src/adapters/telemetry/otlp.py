@@ -50,8 +50,9 @@ _Attributes = dict[str, Any]
 class OtlpTracer:
     """Implements `Tracer`."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, *, close_s: float = CLOSE_S) -> None:
         """Begin to send; `service` is what it is called where the environment does not say."""
+        self._close_s = close_s
         # It warns of every span that it drops, each time a request is answered.
         logging.getLogger("opentelemetry.sdk._shared_internal").setLevel(logging.ERROR)
         provider = TracerProvider(shutdown_on_exit=False)
@@ -78,7 +79,7 @@ class OtlpTracer:
         """Send what waits, but not for long."""
         closing = Thread(target=self._processor.shutdown, name="traces-closing", daemon=True)
         closing.start()
-        await asyncio.to_thread(closing.join, CLOSE_S)
+        await asyncio.to_thread(closing.join, self._close_s)
 
 
 def to_otel(span: Told, resource: Resource) -> ReadableSpan:

@@ -50,6 +50,6 @@ class SqlUsageLedger:
         }
         given = {condition: value for condition, value in asked.items() if value is not None}
         where = f"WHERE {' AND '.join(given)} " if given else ""
-        statement = f"SELECT {group}, {_SUMS} FROM usage_hours {where}GROUP BY {group} ORDER BY {group} LIMIT ?"  # noqa: S608
+        statement = f"SELECT {group}, {_SUMS} FROM usage_hours {where}GROUP BY {group} ORDER BY {group} LIMIT ?"  # noqa: S608 - names of our own
         rows = await self._database.run((statement, (*given.values(), query.limit)))
         return [UsageSum(name, UsageCounts(*counts)) for name, *counts in rows]

@@ -15,9 +15,9 @@ AT_ONCE_BYTES: Final = 2**16
 class OneWriteProtocol(HttpToolsProtocol):
     """uvicorn's protocol, on a transport that writes once in each turn of the event loop."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Begin to serve."""
-        super().connection_made(_OneWrite(transport))  # type: ignore[arg-type]
+        super().connection_made(_OneWrite(transport))  # type: ignore[arg-type]  # it has all that is used of one
 
 
 class _OneWrite:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import itertools
 import json
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -40,7 +41,7 @@ _NUMBERS = itertools.count(1)
 
 
 @define
-class Client:
+class Client(ABC):
     """Asks one thing after the other until it is `over`, each until it is acknowledged, under one key."""
 
     http: httpx.AsyncClient
@@ -54,8 +55,9 @@ class Client:
         while not self.over:
             self.acknowledged.append(await self.ask(f"key-{next(_NUMBERS)}"))
 
+    @abstractmethod
     async def ask(self, key: str) -> dict:
-        raise NotImplementedError
+        """Ask for one thing, and give what acknowledges it."""
 
     async def until_acknowledged(self, path: str, body: dict, key: str) -> dict:
         while True:

@@ -177,15 +177,14 @@ async def test_a_job_goes_on_with_the_trace_of_its_request_and_a_stream_is_in_on
 
 
 @pytest.mark.parametrize("away", ["refuses", "hangs"])
-async def test_requests_do_not_notice_that_the_collector_is_away(environment, monkeypatch, away):
-    monkeypatch.setattr(otlp, "CLOSE_S", 0.05)
+async def test_requests_do_not_notice_that_the_collector_is_away(environment, away):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         if away == "hangs":
             listener.listen()
         environment(EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{listener.getsockname()[1]}", BSP_SCHEDULE_DELAY="1")
         environment(BSP_MAX_QUEUE_SIZE="4", BSP_MAX_EXPORT_BATCH_SIZE="2", EXPORTER_OTLP_TIMEOUT="1")
-        sending = tracer()
+        sending = otlp.OtlpTracer("tested", close_s=0.05)
         async with client_of(World(tracer=sending).app()) as client:
             for _ in range(20):
                 told = await client.post("/v1/generations/text", json={"model": "tiny", "input": "Hello"})

@@ -143,10 +143,10 @@ class Connection(asyncio.Protocol):
 
     # ── What the transport says ───────────────────────────────────────────────────────────────────────────────────
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102 - asyncio's
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
 
-    def data_received(self, data: bytes) -> None:  # noqa: D102
+    def data_received(self, data: bytes) -> None:  # noqa: D102 - asyncio's
         if self.whole:  # nothing was asked
             self.close()
             return
@@ -166,40 +166,40 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
         self._wake()
 
-    def eof_received(self) -> None:  # noqa: D102
+    def eof_received(self) -> None:  # noqa: D102 - asyncio's
         self.connection_lost(None)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: D102
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: D102 - asyncio's
         if exc is None and self.answered and self._ends_with_the_connection():
             self.whole = True
         self._fail(ConnectionLost())
 
-    def pause_writing(self) -> None:  # noqa: D102
+    def pause_writing(self) -> None:  # noqa: D102 - asyncio's
         self._writable = False
 
-    def resume_writing(self) -> None:  # noqa: D102
+    def resume_writing(self) -> None:  # noqa: D102 - asyncio's
         self._writable = True
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
 
     # ── What the parser says ──────────────────────────────────────────────────────────────────────────────────────
 
-    def on_message_begin(self) -> None:  # noqa: D102
+    def on_message_begin(self) -> None:  # noqa: D102 - httptools'
         if self.whole:
             raise NotHttp  # an answer to nothing; the parser stops here
 
-    def on_header(self, name: bytes, value: bytes) -> None:  # noqa: D102
+    def on_header(self, name: bytes, value: bytes) -> None:  # noqa: D102 - httptools'
         self.fields.append((name, value))
 
-    def on_headers_complete(self) -> None:  # noqa: D102
+    def on_headers_complete(self) -> None:  # noqa: D102 - httptools'
         self.status = self._parser.get_status_code()
         self.answered = self.status >= _FINAL
 
-    def on_body(self, body: bytes) -> None:  # noqa: D102
+    def on_body(self, body: bytes) -> None:  # noqa: D102 - httptools'
         self._pieces.append(body)
         self._held += len(body)
 
-    def on_message_complete(self) -> None:  # noqa: D102
+    def on_message_complete(self) -> None:  # noqa: D102 - httptools'
         if self.answered:
             self.whole = True
             self._usable = self._usable and self._parser.should_keep_alive()
