@@ -11,6 +11,7 @@ import structlog
 from falcon.constants import COMBINED_METHODS
 
 from . import problems
+from .exchange import Request
 from .openai import ChatCompletions
 from .openai_images import ImageGenerations
 from .openapi.document import expect_described
@@ -31,7 +32,7 @@ from .resources.session_events import SessionEvents
 from .resources.sessions import SessionResource
 from .resources.storage import StorageResource
 from .resources.usage import Usage
-from .scope import Receive, Request, RequestScope, Scope, Send
+from .scope import Receive, RequestScope, Scope, Send
 from .services import HttpOptions, Services
 
 Lifespan = Callable[[], AbstractAsyncContextManager[object]]

@@ -4,8 +4,8 @@ from typing import Any
 
 from ...application.artifact_links import Link
 from ...domain.artifact import Artifact
+from .exchange import Request
 from .rendering import absolute
-from .scope import Request
 
 
 def artifact_object(artifact: Artifact, link: Link, req: Request) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ...domain.access import Principal
 from ...domain.errors import InvalidCredentials, InvalidRequest, UnsupportedMediaType
 from ...domain.idempotency import IdempotencyKey
 from ..structuring import structure
-from .scope import Request
+from .exchange import Request
 
 T = TypeVar("T")
 

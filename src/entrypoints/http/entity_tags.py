@@ -4,7 +4,7 @@ import re
 from hashlib import blake2b
 
 from ...domain.errors import InvalidRequest
-from .scope import Request
+from .exchange import Request
 
 _SESSION_TAG = re.compile(r'(?:W/)?"(\d{1,18})"')
 _MODEL_TAG = re.compile(r'(?:W/)?"(\d{1,18})\.[0-9a-f]+"')

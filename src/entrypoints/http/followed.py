@@ -14,8 +14,8 @@ import structlog
 from falcon.asgi import Response
 
 from ...domain.errors import GatewayError, InvalidRequest
+from .exchange import Exchange, Request
 from .problems import problem_object, unexpected
-from .scope import Exchange, Request
 from .sse import PING, begin_stream
 
 T = TypeVar("T")

@@ -9,10 +9,10 @@ from ...application.jobs import JobNews, JobView
 from ...application.transcript import FIRST, Numbered
 from ...domain.generation import Progress, TextDelta
 from ...domain.job import GenerationJob, JobFailure, JobStatus
+from .exchange import Exchange
 from .followed import event_of
 from .problems import failure_object
 from .rendering import generation_object, progress_object
-from .scope import Exchange
 
 
 def job_object(view: JobView, request_id: str, base: str) -> dict[str, Any]:

@@ -17,10 +17,12 @@ class OneWriteProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Begin to serve."""
-        super().connection_made(_OneWrite(transport))  # type: ignore[arg-type]  # it has all that is used of one
+        super().connection_made(OneWrite(transport))  # type: ignore[arg-type]  # it has all that is used of one
 
 
-class _OneWrite:
+class OneWrite:
+    """A transport as uvicorn uses it: what is written in one turn of the event loop is one write to `transport`."""
+
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._loop = asyncio.get_running_loop()
@@ -30,6 +32,7 @@ class _OneWrite:
         self.pause_reading, self.resume_reading = transport.pause_reading, transport.resume_reading
 
     def write(self, data: bytes) -> None:
+        """Have it written at the end of this turn, or now if much waits."""
         if not self._held:
             self._loop.call_soon(self._flush)
         self._held.append(data)
@@ -38,6 +41,7 @@ class _OneWrite:
             self._flush()
 
     def close(self) -> None:
+        """Write what waits, and close."""
         self._flush()
         self._transport.close()
 

@@ -13,9 +13,9 @@ from ...domain.generation import Generation, Progress, TextDelta, ToolCallDelta
 from . import sse
 from .body import idempotency_key, principal_of, read_json
 from .entity_tags import expected_version
+from .exchange import Request
 from .openai_wire import read_request, to_completion, to_state_token, to_tool_call, to_usage
 from .problems import openai_error
-from .scope import Request
 
 _encode = msgspec.json.Encoder().encode
 

@@ -13,10 +13,10 @@ from ...domain.generation import Generation, Progress
 from . import sse
 from .body import idempotency_key, principal_of, read_json
 from .entity_tags import expected_version
+from .exchange import Exchange, Request
 from .openai_images_wire import read_request, to_image, to_images, to_usage
 from .openai_wire import to_state_token
 from .problems import openai_error
-from .scope import Exchange, Request
 
 _encode = msgspec.json.Encoder().encode
 

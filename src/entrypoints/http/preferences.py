@@ -2,7 +2,7 @@
 
 import re
 
-from .scope import Request
+from .exchange import Request
 
 LONGEST_WAIT_S = 600
 _WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:;[^,]*)?(?=,|$)', re.IGNORECASE)

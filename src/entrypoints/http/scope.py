@@ -6,32 +6,26 @@ by the exchange, so that it ends with the request, whatever happens.
 """
 
 import asyncio
-import re
-import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
-from itertools import count
 from time import perf_counter
 from typing import Any, cast
 
 import structlog
-from attrs import define, field
-from falcon.asgi import Request as FalconRequest
 from structlog.typing import FilteringBoundLogger
 
 from ...application.access import Access
 from ...application.telemetry import NOTES, RequestObserver
-from ...application.tracing import RequestSpan, SpanContext, Traced, Tracer
-from ...domain.access import Principal
+from ...application.tracing import RequestSpan, Traced, Tracer
 from ...domain.errors import Draining, GatewayError
+from . import head
 from .browsers import answer_headers, expect_local, is_preflight, preflight_headers
 from .departure import Departure
+from .exchange import Exchange
 from .incoming import ClientGone, Incoming, read_whole
 from .permissions import may_be_public
 from .problems import Problem, internal_error, problem_of
 from .services import HttpOptions
-from .tracing import read_trace
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -39,82 +33,13 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-CLIENT_GONE = 499
-"""What the log says instead of a status when the client left before the answer was complete (nginx's custom)."""
-
 DRAIN_RETRY_S = 5
 
 STREAMED = frozenset({("POST", "/v1/artifacts")})
 """Requests whose body is taken as it comes, by whoever serves them, and never whole in memory."""
 
 _LAST = (b"connection", b"close")
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _log = structlog.get_logger()
-
-
-@define(eq=False)
-class Exchange:
-    """One request and its answer."""
-
-    request_id: str
-    options: HttpOptions
-    body: bytes = b""
-    incoming: Incoming | None = None
-    """The body, where it was not read before: then `body` is empty."""
-    request: "Request | None" = None
-    principal: Principal | None = None
-    """Who asks; None if nobody is known, and then `refusal` says why."""
-    refusal: GatewayError | None = None
-    trace: SpanContext | None = None
-    failure: str | None = None
-    """The code of the error that the client was told of."""
-    notes: dict[str, Any] = field(factory=dict)
-    """What the log says of the request besides."""
-    status: int = 0
-    sent_bytes: int = 0
-    complete: bool = False
-    gone: bool = False
-    headers_only: bool = False
-    drained: asyncio.Event = field(factory=asyncio.Event)
-    """Set when the service drains: what has no end of its own ends then."""
-    _owned: list[AsyncGenerator[bytes, None]] = field(init=False, factory=list)
-
-    @property
-    def route(self) -> str:
-        """The route that was matched, which there are only so many of."""
-        return (self.request.uri_template if self.request else None) or "none"
-
-    @property
-    def final_status(self) -> int:
-        """The status that it had in the end."""
-        return CLIENT_GONE if self.gone else self.status
-
-    @property
-    def base(self) -> str:
-        """How the client reaches the service, such as `https://example.com`."""
-        return self.request.prefix if self.request else ""
-
-    def own(self, stream: AsyncGenerator[bytes, None]) -> None:
-        """Have a stream closed when the answer is complete, or nobody waits for it any more."""
-        self._owned.append(stream)
-
-    async def end(self) -> None:
-        """Close what is owned, the newest first."""
-        if self._owned:
-            async with AsyncExitStack() as stack:
-                for stream in self._owned:
-                    stack.push_async_callback(stream.aclose)
-
-
-class Request(FalconRequest):
-    """Falcon's request, which knows its exchange."""
-
-    __slots__ = ("exchange",)
-
-    def __init__(self, scope: Any, receive: Any, first_event: Any = None, options: Any = None) -> None:
-        super().__init__(scope, receive, first_event=first_event, options=options)
-        self.exchange: Exchange = scope["exchange"]
-        self.exchange.request = self
 
 
 class RequestScope:
@@ -149,7 +74,7 @@ class RequestScope:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         begun = perf_counter()
-        request_id, length, above = _read_headers(scope)
+        request_id, length, above = head.read(scope)
         exchange = Exchange(request_id, self._options, drained=self._drained)
         trace = Traced(self._tracer, above, partial(_span, exchange, scope["method"]))
         exchange.trace = trace.context
@@ -206,7 +131,7 @@ class RequestScope:
         and is not told which routes there are.
         """
         try:
-            exchange.principal = await self._access.principal(_credential(scope))
+            exchange.principal = await self._access.principal(head.credential(scope))
         except GatewayError as error:
             exchange.refusal = error
             if not may_be_public(scope["method"], scope["path"]):
@@ -261,20 +186,6 @@ class RequestScope:
             raise _draining()
 
 
-def _credential(scope: Scope) -> str | None:
-    """What `Authorization: Bearer` or `X-API-Key` shows; of several, which may not mean the same, nothing good."""
-    shown = []
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            kind, _, credential = value.decode("latin-1").strip().partition(" ")
-            shown.append(credential.strip() if kind.lower() == "bearer" else "")
-        elif name == b"x-api-key":
-            shown.append(value.decode("latin-1").strip())
-    if len(shown) > 1:
-        return ""
-    return shown[0] if shown else None
-
-
 def _draining() -> Draining:
     return Draining(retry_after_s=DRAIN_RETRY_S)
 
@@ -310,29 +221,6 @@ async def _until_gone(exchange: Exchange, receive: Receive, work: Awaitable[None
 
 async def _nothing_more() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
-
-
-def _read_headers(scope: Scope) -> tuple[str, int, SpanContext | None]:
-    """The request's id, the client's own if it is well-formed, the announced length, and the span it was sent by."""
-    request_id, length, trace = b"", b"", b""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            request_id = value
-        elif name == b"content-length":
-            length = value
-        elif name == b"traceparent":
-            trace = value
-    named = request_id.decode() if _REQUEST_ID.fullmatch(request_id) else _new_request_id()
-    return named, int(length) if length.isdigit() else 0, read_trace(trace) if trace else None
-
-
-_PROCESS = secrets.token_hex(8)
-_numbers = count()
-
-
-def _new_request_id() -> str:
-    """One that no other request has: nobody has to be unable to guess it."""
-    return f"req_{_PROCESS}{next(_numbers):08x}"
 
 
 async def _send_problem(send: Send, problem: Problem) -> None:

@@ -20,9 +20,9 @@ from ...application.generate import Answer
 from ...application.running import Output
 from ...domain.errors import GatewayError, StreamInterrupted
 from ...domain.generation import Generation, Progress, TextDelta, ToolCallDelta
+from .exchange import Exchange
 from .problems import problem_object, unexpected
 from .rendering import generation_object, progress_object
-from .scope import Exchange
 
 T = TypeVar("T")
 

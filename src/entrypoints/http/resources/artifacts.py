@@ -16,8 +16,8 @@ from ....domain.signed_url import FILE_NAME, Grant, disposition_of
 from ..artifact_objects import artifact_object, link_object
 from ..body import Nothing, principal_of, read_body, read_query, refuse_idempotency_key
 from ..entity_tags import has_it
+from ..exchange import Request
 from ..ranges import wanted_part
-from ..scope import Request
 
 
 @frozen(kw_only=True)

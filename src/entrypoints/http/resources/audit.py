@@ -16,8 +16,8 @@ from ....domain.errors import InvalidRequest
 from ....domain.parameters import Field
 from ....domain.session import Session, SessionStatus
 from ..body import Nothing, principal_of, read_query, read_time
+from ..exchange import Request
 from ..paging import page_object
-from ..scope import Request
 from ..session_objects import session_object, turn_objects
 from .session_events import NDJSON
 from .session_schema import MOST

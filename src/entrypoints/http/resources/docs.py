@@ -11,8 +11,8 @@ from falcon.asgi import Response
 
 from ....domain.errors import NotFound
 from ..entity_tags import has_it, tag_of
+from ..exchange import Request
 from ..openapi.document import document
-from ..scope import Request
 
 _ASSETS: Final[Mapping[str, str]] = {
     "swagger-ui-bundle.js": "text/javascript",

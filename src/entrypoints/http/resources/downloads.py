@@ -13,9 +13,9 @@ from ....domain.errors import InvalidRequest
 from ....domain.model import Modality
 from ....domain.parameters import Field
 from ..body import Nothing, principal_of, read_body, read_query, refuse_idempotency_key
+from ..exchange import Request
 from ..followed import event_of, follow, last_event_id
 from ..paging import page_object
-from ..scope import Request
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _ONCE = ": a model that is on its way already is not fetched twice"

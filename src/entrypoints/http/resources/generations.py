@@ -16,9 +16,9 @@ from ....domain.parameters import Field, ImageParameters, Model3DParameters, Par
 from .. import sse
 from ..body import idempotency_key, principal_of, read_body
 from ..entity_tags import expected_version
+from ..exchange import Request
 from ..preferences import wait_preferred
 from ..rendering import generation_object
-from ..scope import Request
 from .content import InputMessage
 from .jobs import follow_job, show
 

@@ -6,7 +6,7 @@ from typing import Literal
 from attrs import frozen
 from falcon.asgi import Response
 
-from ..scope import Request
+from ..exchange import Request
 
 Readiness = Literal["starting", "ready", "draining"]
 

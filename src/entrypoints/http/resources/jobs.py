@@ -6,10 +6,10 @@ from falcon.asgi import Response
 
 from ....application.jobs import Jobs, JobView
 from ..body import Nothing, principal_of, read_body, read_query, refuse_idempotency_key
+from ..exchange import Request
 from ..followed import follow, last_event_id
 from ..job_objects import JobEvents, job_object, job_path
 from ..preferences import wait_preferred
-from ..scope import Request
 
 POLL_AFTER_S = "1"
 _encode = msgspec.json.Encoder().encode

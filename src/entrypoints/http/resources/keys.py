@@ -11,8 +11,8 @@ from ....domain.access import NO_LIMITS, Limits, Principal, Scope
 from ....domain.api_key import ApiKey
 from ....domain.parameters import Field
 from ..body import Nothing, principal_of, read_body, read_query, read_time, refuse_idempotency_key
+from ..exchange import Request
 from ..paging import list_object
-from ..scope import Request
 
 
 @frozen(kw_only=True)

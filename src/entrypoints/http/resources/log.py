@@ -11,8 +11,8 @@ from ....application.log_check import LogExamination
 from ....application.log_reads import LogReads
 from ....domain.parameters import Field
 from ..body import Nothing, principal_of, read_query
+from ..exchange import Request
 from ..paging import page_object
-from ..scope import Request
 from .session_schema import MOST
 
 

@@ -4,7 +4,7 @@ from attrs import frozen
 from falcon.asgi import Response
 
 from ....application.telemetry import RequestObserver
-from ..scope import Request
+from ..exchange import Request
 
 
 @frozen

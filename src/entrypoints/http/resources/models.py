@@ -15,10 +15,10 @@ from ....domain.model import Modality, Model, ModelStatus
 from ....domain.parameters import Field
 from ..body import Nothing, principal_of, read_body, read_fields, read_query, refuse_idempotency_key
 from ..entity_tags import expected_revision, has_it, tag_of
+from ..exchange import Request
 from ..model_objects import ShownModels, parameter_schema, selection_object
 from ..paging import list_object
 from ..problems import MethodNotAllowed
-from ..scope import Request
 
 _PARAMETERS, _LOAD, _UNLOAD = "/parameters", "/load", "/unload"
 _DISCOVER = "discover"

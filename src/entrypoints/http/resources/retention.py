@@ -9,7 +9,7 @@ from falcon.asgi import Response
 from ....application.retention import LetGo, Retention, RetentionReport
 from ....domain.parameters import Field
 from ..body import read_body, refuse_idempotency_key
-from ..scope import Request
+from ..exchange import Request
 from ..session_objects import erasure_object
 
 

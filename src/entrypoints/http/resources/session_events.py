@@ -14,10 +14,10 @@ from ....domain.errors import InvalidRequest
 from ....domain.generation import Message
 from ....domain.parameters import Field
 from ..body import Nothing, principal_of, read_query
+from ..exchange import Request
 from ..followed import event_of, follow, last_event_id
 from ..paging import page_object
 from ..rendering import message_object, part_object
-from ..scope import Request
 from ..session_objects import turn_object
 from .session_schema import MOST
 

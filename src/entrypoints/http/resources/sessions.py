@@ -21,8 +21,8 @@ from ..body import (
     refuse_idempotency_key,
 )
 from ..entity_tags import expected_version
+from ..exchange import Request
 from ..paging import cursor_text, list_object, read_cursor
-from ..scope import Request
 from ..session_objects import erasure_object, session_object, state_token_object, summary_object, turn_objects
 from .session_schema import AtVersion, ForkFrom, HoldFor, SessionChanges, SessionList, SessionToOpen, TokenList
 

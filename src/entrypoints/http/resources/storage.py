@@ -8,7 +8,7 @@ from falcon.asgi import Response
 from ....application.storage import Cleanup, Storage, StorageUsage
 from ....domain.parameters import Field
 from ..body import Nothing, principal_of, read_body, read_query, refuse_idempotency_key
-from ..scope import Request
+from ..exchange import Request
 
 
 @frozen(kw_only=True)

@@ -11,8 +11,8 @@ from ....domain.errors import InvalidRequest
 from ....domain.parameters import Field
 from ....domain.usage import UsageGroup, full_hour
 from ..body import principal_of, read_query, read_time
+from ..exchange import Request
 from ..paging import page_object
-from ..scope import Request
 
 
 @frozen(kw_only=True)
