@@ -254,7 +254,7 @@ class Catalog:
 
 
 def require_honoured(model: Model, parameters: Parameters) -> None:
-    """Refuse the parameters that the model does not honour, all at once.
+    """Refuse the parameters that the model does not honour, or not that much of, all at once.
 
     Raises:
         InvalidRequest: with one violation for each.
@@ -271,3 +271,11 @@ def require_honoured(model: Model, parameters: Parameters) -> None:
                 for name in refused
             ),
         )
+    beyond = {name: model.bounds[name].refusal(it) for name, it in given(parameters).items() if name in model.bounds}
+    violations = [
+        Violation(pointer=f"/parameters/{name}", message=refusal[0], allowed=refusal[1])
+        for name, refusal in beyond.items()
+        if refusal
+    ]
+    if violations:
+        raise InvalidRequest.of(violations)

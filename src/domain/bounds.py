@@ -19,6 +19,16 @@ class Bounds:
     maximum: int
     multiple_of: int = 1
 
+    def refusal(self, value: int) -> tuple[str, tuple[str, ...] | None] | None:
+        """Why a number is not taken, and those next to it that are; None if it is taken."""
+        if value > self.maximum:
+            return f"must be at most {self.maximum}", None
+        below, beyond = divmod(value, self.multiple_of)
+        if not beyond:
+            return None
+        near = {it for it in (below * self.multiple_of, (below + 1) * self.multiple_of) if 0 < it <= self.maximum}
+        return f"must be a multiple of {self.multiple_of}", tuple(map(str, sorted(near)))
+
 
 def picture_bounds(width: int, height: int, scale: int) -> Mapping[str, Bounds]:
     """What a model takes whose own pictures are that large, and whose latents are smaller by `scale`."""

@@ -52,14 +52,7 @@ def structure(data: object, cls: type[T], *, at: str = "", ignore_unknown: bool 
     try:
         return converter.structure(data, cls)
     except _Refused as refused:
-        raise invalid([attrs.evolve(it, pointer=at + it.pointer) for it in refused.violations]) from None
-
-
-def invalid(violations: Iterable[Violation]) -> InvalidRequest:
-    """The error for several violations, whose detail says all of them."""
-    found = tuple(violations)
-    said = "; ".join(f"{it.pointer or 'body'}: {it.message}" for it in found)
-    return InvalidRequest(detail=f"{said}.", violations=found)
+        raise InvalidRequest.of([attrs.evolve(it, pointer=at + it.pointer) for it in refused.violations]) from None
 
 
 class _Refused(Exception):

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
-from ...domain.bounds import GROWTH, STRIDE
+from ...domain.bounds import GROWTH, STRIDE, Bounds
 from ...domain.errors import InvalidRequest
 from ...domain.parameters import ImageParameters
 from .diffusers_folder import Pipeline
@@ -44,15 +44,8 @@ class Sizes:
         for name, own in (("width", self.width), ("height", self.height)):
             if (asked := getattr(parameters, name)) is None:
                 continue
-            if asked % self.multiple:
-                near = sorted({max(self.multiple, asked // self.multiple * self.multiple), self._rounded(asked)})
-                raise InvalidRequest.at(
-                    f"/parameters/{name}", f"must be a multiple of {self.multiple}", tuple(map(str, near))
-                )
-            if asked > GROWTH * own:
-                raise InvalidRequest.at(
-                    f"/parameters/{name}", f"must be at most {GROWTH * own}, {GROWTH} times the model's own"
-                )
+            if refused := Bounds(maximum=GROWTH * own, multiple_of=self.multiple).refusal(asked):
+                raise InvalidRequest.at(f"/parameters/{name}", *refused)
 
     def fitted(self, picture: tuple[int, int], parameters: ImageParameters) -> tuple[int, int]:
         """The size to bring a picture to: what is asked for, and for the rest its own shape in the model's size."""

@@ -1,5 +1,6 @@
 """The request cannot work as it is: change it."""
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from attrs import define
@@ -19,6 +20,13 @@ class InvalidRequest(Rejected):
 
     code = "invalid_request"
     violations: tuple[Violation, ...] = ()
+
+    @classmethod
+    def of(cls, violations: Iterable[Violation]) -> "InvalidRequest":
+        """The error for several violations, whose detail says all of them."""
+        found = tuple(violations)
+        said = "; ".join(f"{it.pointer or 'body'}: {it.message}" for it in found)
+        return cls(detail=f"{said}.", violations=found)
 
     @classmethod
     def at(cls, pointer: str, message: str, allowed: tuple[str, ...] | None = None) -> "InvalidRequest":

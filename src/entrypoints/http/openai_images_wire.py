@@ -17,7 +17,7 @@ from ...domain.errors import InvalidRequest, Violation
 from ...domain.generation import FileDelivery, Generation, Role, text_message
 from ...domain.model import Modality
 from ...domain.parameters import Field, ImageParameters
-from ..structuring import invalid, structure
+from ..structuring import structure
 from .openai_wire import to_state_token
 from .rendering import absolute
 
@@ -74,7 +74,7 @@ def read_request(body: Any) -> tuple[ImageRequest, ImageParameters]:
     """
     request = structure(body, ImageRequest, ignore_unknown=True)
     if refused := [_refused(name, body[name]) for name in NEUTRAL if not _asks_for_nothing(name, body)]:
-        raise invalid(refused)
+        raise InvalidRequest.of(refused)
     given = {name: body[name] for name in OWN if body.get(name) is not None}
     given |= {"n": request.n, "format": request.output_format, **_size(request.size)}
     if request.stream and request.partial_images:

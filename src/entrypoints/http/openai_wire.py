@@ -28,7 +28,7 @@ from ...domain.generation import (
 )
 from ...domain.model import Modality
 from ...domain.parameters import TEXT_PARAMETERS, Field, TextParameters
-from ..structuring import invalid, structure
+from ..structuring import structure
 
 T = TypeVar("T")
 
@@ -184,7 +184,7 @@ def read_request(body: Any) -> tuple[ChatRequest, TextParameters]:
     if request is not None:
         found += _incomplete(request.messages)
     if found or request is None or parameters is None:
-        raise invalid(_as_named(body, found))
+        raise InvalidRequest.of(_as_named(body, found))
     return request, parameters
 
 
