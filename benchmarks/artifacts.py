@@ -22,6 +22,8 @@ import httpx
 import psutil
 from attrs import field, frozen
 
+from tests.ports import free_port
+
 from .instant_pictures import a_picture
 from .overhead.processes import cpu_s
 from .service import MB, serving
@@ -117,12 +119,6 @@ def nginx(path: Path) -> Iterator[Server]:
     command = ["nginx", "-p", str(path.parent), "-c", str(path.parent / "nginx.conf")]
     with running("nginx, sendfile", command, port) as server:
         yield server
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def read_s(path: Path) -> float:

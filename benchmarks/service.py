@@ -4,7 +4,6 @@
 """
 
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from time import perf_counter, sleep
 import httpx
 import psutil
 from attrs import define
+
+from tests.ports import free_port
 
 ROUNDS = 5
 MODELS = Path(".cache/models")
@@ -46,9 +47,7 @@ class Running:
 @contextmanager
 def serving(models: Path, settings: str = "", data: Path | None = None) -> Iterator[Running]:
     """Run `pluggably serve` on a folder of models, without a log; its data are gone after it, or stay in `data`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with ExitStack() as held:
         folder = data or held.enter_context(tempfile.TemporaryDirectory())
         Path(folder, "pluggably.toml").write_text(

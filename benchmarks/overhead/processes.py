@@ -5,7 +5,6 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -15,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from attrs import evolve, frozen
+
+from tests.ports import free_port
 
 HERE = Path(__file__).parent
 LINE = 'The quick brown fox said: "I jump over the lazy dog."\n'
@@ -108,7 +109,7 @@ def require_tools() -> None:
 @contextmanager
 def stub(folder: Path) -> Iterator[Target]:
     """The upstream, built and started."""
-    program, port = folder / "stub", _free_port()
+    program, port = folder / "stub", free_port()
     subprocess.run(["cc", "-O2", "-o", program, HERE / "stub.c"], check=True)
     with _running([program, str(port)], cpu=LOAD_CPU, folder=folder) as process:
         target = Target("direct", f"http://127.0.0.1:{port}/v1/chat/completions", "gpt-4.1", process.pid)
@@ -119,7 +120,7 @@ def stub(folder: Path) -> Iterator[Target]:
 @contextmanager
 def gateway(command: str, upstream: Target, folder: Path, setup: Setup) -> Iterator[Target]:
     """The gateway, started by `command` in a folder that has its settings, in front of the stub; its log is a file."""
-    port, base_url = _free_port(), upstream.url.removesuffix("/chat/completions")
+    port, base_url = free_port(), upstream.url.removesuffix("/chat/completions")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "pluggably.toml").write_text(setup.settings(folder, port, base_url))
     key = _new_key(command, folder) if setup.in_production else None
@@ -183,12 +184,6 @@ def _wait_until_it_answers(target: Target, process: subprocess.Popen[bytes]) -> 
         else:
             return
     raise SystemExit(f"{target.name} did not start.")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _tree(pid: int) -> list[int]:
