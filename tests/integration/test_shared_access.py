@@ -1,10 +1,15 @@
-"""Two services on one PostgreSQL: a key that is taken away, and limits that hold over both."""
+"""Three services on one PostgreSQL: a key that is taken away, and limits that hold over all of them."""
 
+import itertools
+import json
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
+from attrs import frozen
 
 from tests.integration.cli.pluggably import pluggably
 
@@ -24,58 +29,62 @@ BELIEVED_S = 1.0
 DRAWING = {"model": "tiny-shapes", "input": "A red circle", "parameters": {"steps": 1, "width": 32, "height": 32}}
 
 
+@frozen
+class Replicas:
+    """Those that run, and the secret of an admin's key."""
+
+    services: tuple[Service, ...]
+    secret: str
+
+    @contextmanager
+    def asked_with(self, secret: str) -> Iterator[list[httpx.Client]]:
+        """A client of each."""
+        with ExitStack() as opened:
+            headers = {"X-API-Key": secret}
+            yield [
+                opened.enter_context(httpx.Client(base_url=f"{it.url}/v1", headers=headers, timeout=60))
+                for it in self.services
+            ]
+
+    def new_key(self, **wanted) -> dict:
+        """A new key with its secret, which all of them know."""
+        with self.asked_with(self.secret) as (admin, *_):
+            answer = admin.post("/keys", json={"name": "a", "scopes": ["generate"], **wanted})
+            assert answer.status_code == httpx.codes.CREATED, answer.text
+            return answer.json()
+
+
 @pytest.fixture(scope="module")
-def services(postgres, tmp_path_factory):
-    """Both, and the secret of an admin key."""
-    with postgres.database() as url:
+def replicas(postgres, tmp_path_factory):
+    with postgres.database() as url, ExitStack() as running:
         environ = {"DATABASE_URL": url, "MASTER_KEY": "1" * 64, "SIGNING_KEY": "2" * 64}
-        one, two = (tmp_path_factory.mktemp(name) for name in ("one", "two"))
-        first = Service(one, one / "models", SETTINGS, environ)
-        made = pluggably("keys", "create", "ops", "--admin", "--json", cwd=one, **environ)
-        secret = httpx.Response(200, content=made.stdout).json()["secret"]
-        with first, Service(two, two / "models", SETTINGS, environ) as second:
-            yield first, second, secret
+        folders = [tmp_path_factory.mktemp("replica") for _ in range(3)]
+        services = tuple(Service(it, it / "models", SETTINGS, environ) for it in folders)
+        made = pluggably("keys", "create", "ops", "--admin", "--json", cwd=folders[0], **environ)
+        for service in services:
+            running.enter_context(service)
+        yield Replicas(services, json.loads(made.stdout)["secret"])
 
 
-def with_key(service, secret):
-    return httpx.Client(base_url=f"{service.url}/v1", headers={"X-API-Key": secret}, timeout=60)
-
-
-def made(services, **wanted):
-    """A new key with its secret, which both services know."""
-    first, _, secret = services
-    with with_key(first, secret) as admin:
-        answer = admin.post("/keys", json={"name": "a", "scopes": ["generate"], **wanted})
-        assert answer.status_code == httpx.codes.CREATED, answer.text
-        return answer.json()
-
-
-def test_a_key_that_is_revoked_is_refused_by_both_within_a_second(services):
-    first, second, secret = services
-    key = made(services)
-    with (
-        with_key(first, secret) as admin,
-        with_key(first, key["secret"]) as here,
-        with_key(second, key["secret"]) as there,
-    ):
-        assert [it.get("/me").status_code for it in (here, there)] == [200, 200]
+def test_a_key_that_is_revoked_is_refused_everywhere_within_a_second(replicas):
+    key = replicas.new_key()
+    with replicas.asked_with(replicas.secret) as (admin, *_), replicas.asked_with(key["secret"]) as clients:
+        assert [it.get("/me").status_code for it in clients] == [200, 200, 200]
         admin.delete(f"/keys/{key['id']}")
         revoked = time.monotonic()
         while time.monotonic() < revoked + BELIEVED_S:  # whoever asks all the time is not believed any longer for it
-            for it in (here, there):
+            for it in clients:
                 it.get("/me")
-        assert [it.get("/me").status_code for it in (here, there)] == [401, 401]
+        assert [it.get("/me").status_code for it in clients] == [401, 401, 401]
 
 
-def test_a_new_key_and_a_new_secret_are_known_to_both_at_once(services):
-    first, second, secret = services
-    key = made(services)
-    with with_key(second, secret) as admin:
+def test_a_new_key_and_a_new_secret_are_known_everywhere_at_once(replicas):
+    key = replicas.new_key()
+    with replicas.asked_with(replicas.secret) as (_, admin, _):
         rotated = admin.post(f"/keys/{key['id']}/rotate", json={"overlap_s": 60}).json()
-    for service in (first, second):
-        for it in (key, rotated):
-            with with_key(service, it["secret"]) as client:
-                assert client.get("/me").json()["id"] == key["id"]
+    for it in (key, rotated):
+        with replicas.asked_with(it["secret"]) as clients:
+            assert [client.get("/me").json()["id"] for client in clients] == [key["id"]] * 3
 
 
 def in_one_minute(work):
@@ -87,51 +96,39 @@ def in_one_minute(work):
             return done
 
 
-def test_a_minute_has_so_many_requests_over_both(services):
-    first, second, _ = services
-
+def test_a_minute_has_so_many_requests_over_all(replicas):
     def statuses():
-        key = made(services, limits={"requests_per_minute": 7})
-        with with_key(first, key["secret"]) as here, with_key(second, key["secret"]) as there:
-
-            def ask(number):
-                return (here, there)[number % 2].post("/generations/image", json=DRAWING).status_code
-
-            with ThreadPoolExecutor(8) as pool:
-                return list(pool.map(ask, range(20)))
+        key = replicas.new_key(limits={"requests_per_minute": 7})
+        with replicas.asked_with(key["secret"]) as clients, ThreadPoolExecutor(8) as pool:
+            asked = itertools.islice(itertools.cycle(clients), 20)
+            return list(pool.map(lambda it: it.post("/generations/image", json=DRAWING).status_code, asked))
 
     told = in_one_minute(statuses)
     assert (told.count(200), told.count(429)) == (7, 13)
 
 
-def test_what_is_refused_here_is_refused_there(services):
-    first, second, _ = services
-
+def test_what_is_refused_here_is_refused_there(replicas):
     def refusals():
-        key = made(services, limits={"requests_per_minute": 1})
-        with with_key(first, key["secret"]) as here, with_key(second, key["secret"]) as there:
-            assert here.post("/generations/image", json=DRAWING).status_code == 200
-            return [it.post("/generations/image", json=DRAWING) for it in (there, here)]
+        key = replicas.new_key(limits={"requests_per_minute": 1})
+        with replicas.asked_with(key["secret"]) as (first, *others):
+            assert first.post("/generations/image", json=DRAWING).status_code == 200
+            return [it.post("/generations/image", json=DRAWING) for it in (*others, first)]
 
     for refused in in_one_minute(refusals):
         assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
         assert 1 <= int(refused.headers["retry-after"]) <= 60
 
 
-def test_what_was_used_is_added_up_over_both(services):
-    first, second, secret = services
-    key = made(services)
-    with with_key(first, key["secret"]) as here, with_key(second, key["secret"]) as there:
-
-        def ask(number):
-            return (here, there)[number % 2].post("/generations/image", json=DRAWING).json()["usage"]
-
+def test_what_was_used_is_added_up_over_all(replicas):
+    key = replicas.new_key()
+    with replicas.asked_with(key["secret"]) as clients:
         with ThreadPoolExecutor(4) as pool:
-            told = list(pool.map(ask, range(12)))
+            asked = itertools.islice(itertools.cycle(clients), 12)
+            told = list(pool.map(lambda it: it.post("/generations/image", json=DRAWING).json()["usage"], asked))
         expected = (12, sum(it["input_tokens"] for it in told), 12)
-        for client in (here, there):
+        for client in clients:
             assert used(client, key, 12) == expected
-    with with_key(second, secret) as admin:
+    with replicas.asked_with(replicas.secret) as (_, _, admin):
         assert used(admin, key, 12) == expected
 
 

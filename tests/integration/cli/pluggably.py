@@ -15,6 +15,11 @@ PATIENCE_S = 60
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
 
+def _heed_ctrl_c() -> None:
+    """As at a terminal, also where the tests themselves run in the background, which are started to ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def pluggably(*words, said: str | bytes = "", cwd=None, **environ):
     """Run a command to its end, without a terminal."""
     raw = subprocess.run(
@@ -37,7 +42,13 @@ class Terminal:
         termios.tcsetwinsize(slave, (40, 80))
         environ = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         self.process = subprocess.Popen(
-            [*COMMAND, *words], stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env=environ | {"TERM": "xterm"}
+            [*COMMAND, *words],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            cwd=cwd,
+            env=environ | {"TERM": "xterm"},
+            preexec_fn=_heed_ctrl_c,  # noqa: PLW1509 - it takes no lock
         )
         os.close(slave)
         self.raw = b""
@@ -51,8 +62,8 @@ class Terminal:
         """Wait until `words` have been shown so many times."""
         deadline = time.monotonic() + PATIENCE_S
         while self.screen.count(words) < times:
-            readable, _, _ = select.select([self._master], [], [], max(deadline - time.monotonic(), 0))
-            if not readable or not self._read():
+            left_s = deadline - time.monotonic()
+            if left_s < 0 or not select.select([self._master], [], [], left_s)[0] or not self._read():
                 raise AssertionError(f"{words!r} was not shown {times} times:\n{self.screen}")
 
     def type(self, line: str) -> None:
