@@ -6,7 +6,7 @@ from pathlib import Path
 
 from . import __doc__ as what_it_is
 from .measure import Figures, Load, measure, requests, turns, warm_up
-from .processes import Setup, gateway, require_tools, stub
+from .processes import Setup, bare_proxy, gateway, require_tools, stub
 from .report import BARE, LARGE, LOADS, TURNS, report
 
 
@@ -21,12 +21,15 @@ def main(arguments: list[str] | None = None) -> str:
     require_tools()
     through: list[Figures] = []
     straight: list[Figures] = []
+    bare: list[Figures] = []
     loads: dict[str, list[Load]] = {name: [] for name in LOADS}
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name, stub(Path(name)) as upstream:
         start = partial(gateway, asked.command, upstream)
         for number in range(asked.rounds):
             folder, seconds = Path(name) / str(number), asked.seconds
             straight.append(measure(upstream, 1))
+            with bare_proxy(upstream, folder / "proxy") as target:
+                bare.append(measure(target, seconds))
             with start(folder / "production", Setup()) as target:
                 through.append(measure(target, seconds))
                 loads[LARGE].append(requests(target, [target.large_body()], seconds))
@@ -38,7 +41,7 @@ def main(arguments: list[str] | None = None) -> str:
                 loads[TURNS].append(turns(target, seconds))
             print(f"round {number + 1}: {through[-1].cpu_ms_per_1000:.0f} ms per 1,000 requests", file=sys.stderr)
     medians = {name: Load.median(rounds) for name, rounds in loads.items()}
-    return report(Figures.median(through), Figures.median(straight), medians, asked.rounds)
+    return report(*map(Figures.median, (through, bare, straight)), medians, asked.rounds)
 
 
 if __name__ == "__main__":

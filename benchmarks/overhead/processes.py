@@ -6,6 +6,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -128,6 +129,20 @@ def gateway(command: str, upstream: Target, folder: Path, setup: Setup) -> Itera
     with _running(shlex.split(command), cpu=GATEWAY_CPU, folder=folder) as process:
         url = f"http://127.0.0.1:{port}/v1/chat/completions"
         target = Target("gateway", url, "stub/gpt-4.1", process.pid, key=key)
+        _wait_until_it_answers(target, process)
+        yield evolve(target, ready_s=time.perf_counter() - begun)
+
+
+@contextmanager
+def bare_proxy(upstream: Target, folder: Path) -> Iterator[Target]:
+    """The proxy that does nothing else, started in front of the stub."""
+    port, base_url = free_port(), upstream.url.removesuffix("/chat/completions")
+    folder.mkdir(parents=True, exist_ok=True)
+    begun = time.perf_counter()
+    command = [sys.executable, HERE / "bare_proxy.py", port, base_url]
+    with _running(command, cpu=GATEWAY_CPU, folder=folder) as process:
+        url = f"http://127.0.0.1:{port}/v1/chat/completions"
+        target = Target("bare proxy", url, upstream.model, process.pid)
         _wait_until_it_answers(target, process)
         yield evolve(target, ready_s=time.perf_counter() - begun)
 

@@ -259,7 +259,8 @@ def require_honoured(model: Model, parameters: Parameters) -> None:
     Raises:
         InvalidRequest: with one violation for each.
     """
-    refused = [name for name in given(parameters) if name not in model.parameters]
+    wanted = given(parameters)
+    refused = [name for name in wanted if name not in model.parameters]
     if refused:
         honoured = tuple(sorted(model.parameters))
         raise InvalidRequest(
@@ -271,7 +272,7 @@ def require_honoured(model: Model, parameters: Parameters) -> None:
                 for name in refused
             ),
         )
-    beyond = {name: model.bounds[name].refusal(it) for name, it in given(parameters).items() if name in model.bounds}
+    beyond = {name: model.bounds[name].refusal(it) for name, it in wanted.items() if name in model.bounds}
     violations = [
         Violation(pointer=f"/parameters/{name}", message=refusal[0], allowed=refusal[1])
         for name, refusal in beyond.items()

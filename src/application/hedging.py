@@ -6,10 +6,10 @@ failed nor done well, and is told of as `hedged_away`. There are never more than
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from time import perf_counter
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from ..domain.errors import GatewayError, Rejected
 from ..domain.generation import GenerationEvent
@@ -50,22 +50,22 @@ class Hedging:
     after_s: float | None
     lead: Asked = field(init=False)
 
-    @asynccontextmanager
-    async def first_output(self, model: Model) -> AsyncIterator[GenerationEvent]:
+    def first_output(self, model: Model) -> AbstractAsyncContextManager[GenerationEvent]:
         """The first output of the model, or of a second one. Leaving it ends all the work.
 
         Raises:
-            GatewayError: there is none; this failure is not noted as an attempt yet, which one before it is.
+            GatewayError: when it is entered: there is none. This failure is not noted as an attempt yet, which one
+                before it is.
         """
-        self.lead = first = self.ask(model)
-        if self.after_s is None:
-            async with aclosing(first.events):
-                yield await anext(first.events)
-            return
+        self.lead = self.ask(model)
+        return _Alone(self.lead.events) if self.after_s is None else self._hedged(self.lead, self.after_s)
+
+    @asynccontextmanager
+    async def _hedged(self, first: Asked, after_s: float) -> AsyncIterator[GenerationEvent]:
         asked = {_first_of(first): first}
         try:
-            done, _ = await asyncio.wait(asked, timeout=self.after_s)
-            if not done and (other := self.attempts.second(model)):
+            done, _ = await asyncio.wait(asked, timeout=after_s)
+            if not done and (other := self.attempts.second(first.model)):
                 second = self.ask(other)
                 asked[_first_of(second)] = second
             yield await self._first(asked)
@@ -99,6 +99,19 @@ class Hedging:
         for task in others:
             task.cancel()
             self.attempts.hedged_away(asked[task].model, asked[task].took_s)
+
+
+@frozen
+class _Alone:
+    """What a model gives that is asked alone, at a tenth of what a generator would cost each request."""
+
+    events: AsyncGenerator[GenerationEvent, None]
+
+    async def __aenter__(self) -> GenerationEvent:
+        return await anext(self.events)
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.events.aclose()
 
 
 def _first_of(asked: Asked) -> _First:
