@@ -15,6 +15,7 @@ from pluggably.entrypoints.settings import PREFIX, Settings, load_settings, requ
 
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "deploy" / "kubernetes" / "base"
+RAY = ROOT / "deploy" / "kubernetes" / "ray"
 UNITS = ROOT / "deploy" / "systemd"
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -69,7 +70,7 @@ def test_nothing_that_must_outlive_a_pod_is_kept_in_it(cluster):
     )
 
 
-@pytest.mark.parametrize("service", ["gateway", "migrate", "gateways", "bucket"])
+@pytest.mark.parametrize("service", ["gateway", "migrate", "gateways", "bucket", "replicas"])
 def test_the_settings_of_compose_are_accepted_and_may_be_served_to_strangers(service, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     given = {name: value for name, value in COMPOSE["services"][service]["environment"].items() if name[:10] == PREFIX}
@@ -77,9 +78,10 @@ def test_the_settings_of_compose_are_accepted_and_may_be_served_to_strangers(ser
     require_loopback(load_settings(None, IMAGE | given))
 
 
-def test_the_variables_that_settings_name_are_given_in_compose(tmp_path, monkeypatch):
+@pytest.mark.parametrize("service", ["gateways", "replicas"])
+def test_the_variables_that_settings_name_are_given_in_compose(service, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    given = COMPOSE["services"]["gateways"]["environment"]
+    given = COMPOSE["services"][service]["environment"]
     settings = load_settings(None, IMAGE | {name: it for name, it in given.items() if name.startswith(PREFIX)})
     sessions, artifacts = settings.sessions, settings.artifacts
     named = {sessions.url_env, sessions.master_key_env, settings.audit.signing_key_env, artifacts.url_keys_env}
@@ -141,7 +143,8 @@ def test_containers_may_write_their_folders_only_and_are_nobody():
 
 def test_the_image_has_extras_that_there_are():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert set(re.search(r"ARG EXTRAS=(\S+)", DOCKERFILE)[1].split(",")) <= set(extras)
+    for wanted in (re.search(r"ARG EXTRAS=(\S+)", DOCKERFILE)[1], COMPOSE["x-ray"]["build"]["args"]["EXTRAS"]):
+        assert set(wanted.split(",")) <= set(extras)
 
 
 def test_what_the_image_copies_is_sent_to_the_builder():
@@ -158,6 +161,29 @@ def test_the_manifests_are_put_together():
     kinds = [it["kind"] for it in yaml.safe_load_all(made)]
     assert sorted(kinds) == sorted(it["kind"] for it in OBJECTS if it["kind"] != "Kustomization")
     assert "image: pluggably\n" not in made
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
+def test_gateways_are_nodes_of_the_ray_cluster_that_the_models_are_on(tmp_path):
+    made = subprocess.run(["kubectl", "kustomize", str(RAY)], capture_output=True, check=True, text=True).stdout
+    objects = {(it["kind"], it["metadata"]["name"]): it for it in yaml.safe_load_all(made)}
+    assert {("RayCluster", "pluggably"), ("PersistentVolumeClaim", "pluggably-models")} <= set(objects)
+    assert objects["HorizontalPodAutoscaler", "pluggably"]["spec"]["minReplicas"] == 3
+    assert len(set(re.findall(r"image: (\S+)", made))) == 1
+    cluster, pod = objects["RayCluster", "pluggably"]["spec"], objects["Deployment", "pluggably"]["spec"]["template"]
+    assert pod["spec"]["shareProcessNamespace"]
+    (node,) = pod["spec"]["initContainers"]
+    assert (node["restartPolicy"], "--address=pluggably-head-svc:6379" in node["command"]) == ("Always", True)
+    (chosen,) = objects["NetworkPolicy", "pluggably-ray"]["spec"]["podSelector"]["matchLabels"].items()
+    templates = [pod, cluster["headGroupSpec"]["template"], *(it["template"] for it in cluster["workerGroupSpecs"])]
+    assert all(chosen in it["metadata"]["labels"].items() for it in templates)
+    (gateway,) = pod["spec"]["containers"]
+    (tmp_path / "pluggably.toml").write_text(objects["ConfigMap", "pluggably"]["data"]["pluggably.toml"])
+    given = {it["name"]: it["value"] for it in gateway["env"]}
+    settings = load_settings(tmp_path / "pluggably.toml", IMAGE | given)
+    assert (settings.runners.host, settings.ray.files_bucket) == ("ray", "pluggably-models")
+    written = {settings.data_dir, settings.ray.files_folder, *settings.models.folders}
+    assert set(map(str, written)) <= {it["mountPath"] for it in gateway["volumeMounts"]}
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
