@@ -6,6 +6,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -97,9 +98,21 @@ def _port(settings: Settings) -> Finding:
     return Finding(False, f"Address {address}: another program listens there", remedy)
 
 
+def _llama_cpp() -> Finding:
+    """Loaded in earnest, which takes a moment: it needs a library of the system that a small image may lack."""
+    what = "Engine llama.cpp, for GGUF files"
+    try:
+        import_module("xllamacpp")
+    except ModuleNotFoundError:
+        return Finding(None, what, "To have it: pip install 'pluggably[local]'")
+    except ImportError as error:
+        return Finding(False, what, f"It cannot be loaded: {error}. On Debian and Ubuntu: apt-get install libgomp1")
+    return Finding(True, what)
+
+
 def _engines() -> Iterator[Finding]:
+    yield _llama_cpp()
     packages = {
-        "llama.cpp, for GGUF files": "xllamacpp",
         "transformers, for safetensors folders": "torch",
         "diffusers, for pictures": "diffusers",
         "Shap-E, for 3D": "fast_simplification",

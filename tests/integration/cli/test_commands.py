@@ -170,6 +170,15 @@ def test_doctor_says_what_is_missing_and_what_to_do(tmp_path):
     assert "pluggably pull" in seen.stdout
 
 
+def test_doctor_says_which_library_of_the_system_an_engine_lacks(tmp_path):
+    lacking = "libgomp.so.1: cannot open shared object file: No such file or directory"
+    (tmp_path / "xllamacpp.py").write_text(f"raise ImportError({lacking!r})\n")  # found before the real one
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    seen = pluggably("doctor", cwd=tmp_path, PYTHONPATH=path)
+    assert seen.returncode == 1
+    assert f"It cannot be loaded: {lacking}. On Debian and Ubuntu: apt-get install libgomp1" in seen.stdout
+
+
 def test_doctor_is_content_with_a_model(tmp_path, demo_gguf):
     seen = pluggably("doctor", cwd=tmp_path, PLUGGABLY_MODELS__FOLDERS=f'["{demo_gguf.parent}"]')
     assert seen.returncode == 0, seen.stdout
