@@ -231,3 +231,4 @@ async def test_a_service_answers_from_the_cluster(ray_cluster, tmp_path, demo_gg
             assert (await http.post("/models/smollm2-135m-instruct/unload")).json()["status"] == "available"
     finally:
         await asyncio.to_thread(service.__exit__, None, None, None)
+    assert "SIGTERM received" not in service.log

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import signal
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic
@@ -159,6 +161,7 @@ class Link:
     async def _connect_in_thread(self) -> None:
         try:
             await asyncio.to_thread(self._connect)
+            _take_sigterm_back()
             log.info("ray.connected", address=self.address)
         except Exception as error:  # Ray has no class for them
             raise unreached() from error
@@ -180,3 +183,9 @@ class Link:
         if self._owns_connection:
             self._owns_connection = False
             ray.shutdown()
+
+
+def _take_sigterm_back() -> None:
+    """Ray puts a handler of its own before the service's, which writes a stack trace into the log."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
