@@ -1,20 +1,17 @@
 """An identity provider that others certified: the npm package `oidc-provider`, as a process of its own."""
 
 import json
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 
 import httpx
-import pytest
 from joserfc.jwk import RSAKey
 
+from tests.npm_packages import installed
+
 HERE = Path(__file__).resolve().parent
-INSTALLED = HERE.parent.parent / ".cache" / "oidc-provider"
 AUDIENCE = "https://gateway.test"
 
 
@@ -59,7 +56,7 @@ class OidcServer:
 def serving(*keys: RSAKey) -> Iterator[OidcServer]:
     """A provider that signs with the first of these keys, until the context is left."""
     settings = json.dumps({"keys": _private(keys), "audience": AUDIENCE})
-    command = ["node", str(_installed() / "server.js"), settings]
+    command = ["node", str(installed(HERE / "package.json", HERE / "server.js") / "server.js"), settings]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
         try:
@@ -67,29 +64,6 @@ def serving(*keys: RSAKey) -> Iterator[OidcServer]:
         finally:
             process.stdin.close()
             process.wait(10)
-
-
-def _installed() -> Path:
-    """Where the provider is with all that it needs; installed when it is first needed, and anew once its files change.
-
-    The folder gets its name in one step, so that test processes may race for it.
-    """
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("the identity provider of these tests needs node and npm, which are not installed")
-    files = [HERE / name for name in ("package.json", "server.js")]
-    folder = INSTALLED / sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
-    if not folder.exists():
-        INSTALLED.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=INSTALLED))
-        for file in files:  # a module finds its packages beside itself
-            shutil.copy(file, made)
-        command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock"]
-        subprocess.run(command, cwd=made, check=True, stdout=subprocess.DEVNULL)
-        try:
-            made.rename(folder)
-        except OSError:  # another one was faster
-            shutil.rmtree(made)
-    return folder
 
 
 def _private(keys: tuple[RSAKey, ...]) -> list[dict[str, str]]:
