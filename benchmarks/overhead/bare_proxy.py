@@ -16,10 +16,10 @@ class Completions:
     def __init__(self, upstream: str) -> None:
         self.url = f"{upstream}/chat/completions"
 
-    async def process_startup(self, scope: object, event: object) -> None:  # noqa: ARG002 - Falcon's signature
+    async def process_startup(self, *_: object) -> None:
         self.client = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1024))
 
-    async def process_shutdown(self, scope: object, event: object) -> None:  # noqa: ARG002 - Falcon's signature
+    async def process_shutdown(self, *_: object) -> None:
         await self.client.close()
 
     async def on_post(self, req: Request, resp: Response) -> None:

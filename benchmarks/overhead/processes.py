@@ -125,12 +125,8 @@ def gateway(command: str, upstream: Target, folder: Path, setup: Setup) -> Itera
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "pluggably.toml").write_text(setup.settings(folder, port, base_url))
     key = _new_key(command, folder) if setup.in_production else None
-    begun = time.perf_counter()
-    with _running(shlex.split(command), cpu=GATEWAY_CPU, folder=folder) as process:
-        url = f"http://127.0.0.1:{port}/v1/chat/completions"
-        target = Target("gateway", url, "stub/gpt-4.1", process.pid, key=key)
-        _wait_until_it_answers(target, process)
-        yield evolve(target, ready_s=time.perf_counter() - begun)
+    with _answering("gateway", shlex.split(command), port, folder, model="stub/gpt-4.1", key=key) as target:
+        yield target
 
 
 @contextmanager
@@ -138,11 +134,20 @@ def bare_proxy(upstream: Target, folder: Path) -> Iterator[Target]:
     """The proxy that does nothing else, started in front of the stub."""
     port, base_url = free_port(), upstream.url.removesuffix("/chat/completions")
     folder.mkdir(parents=True, exist_ok=True)
-    begun = time.perf_counter()
     command = [sys.executable, HERE / "bare_proxy.py", port, base_url]
+    with _answering("bare proxy", command, port, folder, model=upstream.model) as target:
+        yield target
+
+
+@contextmanager
+def _answering(
+    name: str, command: list[object], port: int, folder: Path, *, model: str, key: str | None = None
+) -> Iterator[Target]:
+    """What that command starts, once it has answered."""
+    begun = time.perf_counter()
     with _running(command, cpu=GATEWAY_CPU, folder=folder) as process:
         url = f"http://127.0.0.1:{port}/v1/chat/completions"
-        target = Target("bare proxy", url, upstream.model, process.pid)
+        target = Target(name, url, model, process.pid, key=key)
         _wait_until_it_answers(target, process)
         yield evolve(target, ready_s=time.perf_counter() - begun)
 

@@ -42,7 +42,7 @@ def report(gateway: Figures, bare: Figures, direct: Figures, loads: Mapping[str,
             *map(_row, peers["rows"]),
             "",
             f"Peers: {peers['measured']}. The bare proxies do no authentication, validation, sessions or logs. One of "
-            f"them was measured here too: its requests take {slower:.2f} times the CPU of there. The goal of "
+            f"them was measured here too: a request takes {slower:.2f} times as much CPU here as there. The goal of "
             f"{GOAL_MS} ms is from there, and comes to {GOAL_MS * slower:.0f} here.",
             "",
             LOADS_HEAD,

@@ -11,13 +11,11 @@ import termios
 import time
 
 COMMAND = (sys.executable, "-m", "pluggably.entrypoints.cli")
+HEEDS_CTRL_C = ("env", "--default-signal=INT")
+"""As at a terminal, also where the tests themselves run in the background, which are started to ignore it."""
+
 PATIENCE_S = 60
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-def _heed_ctrl_c() -> None:
-    """As at a terminal, also where the tests themselves run in the background, which are started to ignore it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def pluggably(*words, said: str | bytes = "", cwd=None, **environ):
@@ -42,13 +40,12 @@ class Terminal:
         termios.tcsetwinsize(slave, (40, 80))
         environ = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         self.process = subprocess.Popen(
-            [*COMMAND, *words],
+            [*HEEDS_CTRL_C, *COMMAND, *words],
             stdin=slave,
             stdout=slave,
             stderr=slave,
             cwd=cwd,
             env=environ | {"TERM": "xterm"},
-            preexec_fn=_heed_ctrl_c,  # noqa: PLW1509 - it takes no lock
         )
         os.close(slave)
         self.raw = b""
