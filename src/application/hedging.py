@@ -103,7 +103,7 @@ class Hedging:
 
 @frozen
 class _Alone:
-    """What a model gives that is asked alone, at a tenth of what a generator would cost each request."""
+    """What a model gives that is asked alone. As a class: almost every request would pay for a generator."""
 
     events: AsyncGenerator[GenerationEvent, None]
 

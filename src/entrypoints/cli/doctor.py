@@ -106,7 +106,8 @@ def _llama_cpp() -> Finding:
     except ModuleNotFoundError:
         return Finding(None, what, "To have it: pip install 'pluggably[local]'")
     except ImportError as error:
-        return Finding(False, what, f"It cannot be loaded: {error}. On Debian and Ubuntu: apt-get install libgomp1")
+        remedy = " On Debian and Ubuntu: apt-get install libgomp1" if "libgomp" in str(error) else ""
+        return Finding(False, what, f"It cannot be loaded: {error}.{remedy}")
     return Finding(True, what)
 
 
