@@ -6,7 +6,8 @@ ends the growth is its cores. What does not depend on them is told beside it: CP
 
 From these a second table tells what more replicas would need. It assumes that a replica is a core which does nothing
 but turns with an instant upstream, that what they cost stays the same, and that all that PostgreSQL does for a turn is
-done in the one lane that appends go through. Whoever waits for real models needs far fewer databases.
+done in the one lane that appends go through. A third one tells the same by turns. Whoever waits for real models needs
+far fewer databases.
 """
 
 import asyncio
@@ -35,6 +36,8 @@ from .overhead.processes import MESSAGES, cpu_s, memory_mb, require_tools, stub
 
 PROCESSES = (1, 2, 4)
 IMAGINED = (10, 100, 1_000)
+PEAKS = (50, 300, 600, 2_400)
+GATEWAY_BUSY, DATABASE_BUSY = 0.7, 0.5
 ROUNDS = 3
 SIDE_BY_SIDE = 64
 SECONDS = 4.0
@@ -204,6 +207,13 @@ def report() -> str:
             "| replicas | turns/s | databases | its log MB/s | connections | memory GB |",
             "|---|---|---|---|---|---|",
             *(_imagined(replicas, measured[1]) for replicas in IMAGINED),
+            "",
+            f"What a number of turns needs at its peak: gateways of a core each, {GATEWAY_BUSY:.0%} busy, and one that "
+            f"may go; PostgreSQL's cores, {DATABASE_BUSY:.0%} busy. A day stores so much that has a tenth of it:",
+            "",
+            "| turns/s at the peak | gateways | databases | cores of each | connections of each | GB a day |",
+            "|---|---|---|---|---|---|",
+            *(_sized(turns, measured[1]) for turns in PEAKS),
         ]
     )
 
@@ -225,6 +235,16 @@ def _imagined(replicas: int, it: Figures) -> str:
     return (
         f"| {replicas:,} | {turns:,.0f} | {databases:,} | {turns * it.log_kb / 1000:,.1f} | "
         f"{replicas * it.connections * databases:,.0f} | {replicas * it.memory_mb / 1024:,.1f} |"
+    )
+
+
+def _sized(turns: int, it: Figures) -> str:
+    gateways = math.ceil(turns * it.gateway_ms / 1000 / GATEWAY_BUSY) + 1
+    databases = math.ceil(turns * it.database_ms / 1000)
+    cores = math.ceil(turns / databases * it.database_ms / 1000 / DATABASE_BUSY)
+    return (
+        f"| {turns:,} | {gateways} | {databases} | {cores} | {gateways * it.connections:.0f} | "
+        f"{turns * it.table_kb / 10 * 86_400 / 1e6:,.1f} |"
     )
 
 

@@ -160,10 +160,15 @@ def _new_key(command: str, folder: Path) -> str:
 
 
 def cpu_s(pid: int) -> float:
-    """CPU that a process and its children have used; `schedstat` counts nanoseconds, `stat` only ticks of 10 ms."""
-    return (
-        sum(int(Path(f"{thread}/schedstat").read_text().split()[0]) for p in _tree(pid) for thread in _threads(p)) / 1e9
-    )
+    """CPU that a process and its children have used; `schedstat` counts nanoseconds, `stat` only ticks of 10 ms.
+
+    Without what a child used that ends meanwhile, such as a connection's process of PostgreSQL.
+    """
+    used = 0
+    for thread in [it for p in _tree(pid) for it in _threads(p)]:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            used += int(Path(f"{thread}/schedstat").read_text().split()[0])
+    return used / 1e9
 
 
 def memory_mb(pid: int) -> float:
@@ -207,9 +212,16 @@ def _wait_until_it_answers(target: Target, process: subprocess.Popen[bytes]) -> 
 
 
 def _tree(pid: int) -> list[int]:
-    children = [int(p) for thread in _threads(pid) for p in Path(f"{thread}/children").read_text().split()]
+    children: list[int] = []
+    for thread in _threads(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            children += map(int, Path(f"{thread}/children").read_text().split())
     return [pid, *(p for child in children for p in _tree(child))]
 
 
 def _threads(pid: int) -> list[str]:
-    return [str(thread) for thread in Path(f"/proc/{pid}/task").iterdir()]
+    """None of a process that has ended."""
+    try:
+        return [str(thread) for thread in Path(f"/proc/{pid}/task").iterdir()]
+    except FileNotFoundError:
+        return []
