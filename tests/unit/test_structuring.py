@@ -163,6 +163,12 @@ def test_a_number_without_a_fraction_is_a_whole_number():
     assert set(refused({"title": "x", "layers": 9.0})) == {"/layers"}
 
 
+def test_what_must_be_a_number_is_told_in_one_word_and_a_fraction_is_shown():
+    assert refused("hot", float | None) == {"": "must be a number, not a string"}
+    assert refused({"title": "x", "layers": 1.5}) == {"/layers": "must be a whole number, not 1.5"}
+    assert refused({"title": "x", "layers": "x"}) == {"/layers": "must be a whole number, not a string"}
+
+
 def test_a_number_too_large_for_a_float_is_refused():
     assert refused(10**400, float)
 

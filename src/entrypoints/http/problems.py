@@ -228,7 +228,7 @@ def _of_falcon(error: falcon.HTTPError, req: Request, routes: tuple[str, ...]) -
     match error:
         case falcon.HTTPNotFound():
             close = get_close_matches(req.path, routes, n=1, cutoff=0.5)
-            hint = f" Did you mean {close[0]}?" if close else ""
+            hint = f" Did you mean {close[0]}?" if close else " All that there are: /docs."
             return NotFound(detail=f"There is no route {req.path!r}.{hint}")
         case falcon.HTTPMethodNotAllowed():
             allow = dict(error.headers or ())["Allow"]

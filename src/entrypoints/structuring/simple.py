@@ -29,7 +29,7 @@ def whole_number(value: Any, _: Any) -> int:
     if type(value) is float and value.is_integer() and abs(value) <= LARGEST_EXACT:
         return int(value)
     if type(value) is not int:
-        refuse(f"must be a whole number, not {name_of(value)}")
+        refuse(f"must be a whole number, not {value if type(value) is float else name_of(value)}")
     return value
 
 

@@ -24,7 +24,8 @@ def union(wanted: Any, converter: Converter) -> Hook:
             if json_type in hooks:
                 raise TypeError(f"{wanted!r}: two members are written as {NAMES[json_type]}")
             hooks[json_type] = converter.get_structure_hook(member), member
-    names = " or ".join(NAMES[json_type] for json_type in hooks if json_type is not NoneType)
+    kinds = dict.fromkeys(_json_types(member)[0] for member in get_args(wanted) if member is not NoneType)
+    names = " or ".join(NAMES[kind] for kind in kinds)
 
     def structure_union(value: Any, _: Any) -> Any:
         found = hooks.get(type(value))
@@ -58,7 +59,7 @@ def _tagged(classes: list[Any], converter: Converter) -> Hook:
 
 
 def _json_types(wanted: Any) -> tuple[type, ...]:
-    """The decoder's types among which a value of the type `wanted`, no union, can be."""
+    """The decoder's types among which a value of the type `wanted`, no union, can be; the one it is called by first."""
     origin = get_origin(wanted) or wanted
     if origin is Annotated:
         return _json_types(get_args(wanted)[0])
@@ -66,4 +67,4 @@ def _json_types(wanted: Any) -> tuple[type, ...]:
         return (str,)
     if attrs.has(origin):
         return (dict,)
-    return {Mapping: (dict,), tuple: (list,), int: (int, float), float: (int, float)}.get(origin, (origin,))
+    return {Mapping: (dict,), tuple: (list,), int: (int, float), float: (float, int)}.get(origin, (origin,))

@@ -31,10 +31,11 @@ async def test_errors_have_a_request_id_too(http, method, path):
     assert failed.headers["content-type"] == "application/problem+json"
 
 
-async def test_an_unknown_route_names_the_nearest_one(http):
-    failed = await http.get("/v1/session")
+@pytest.mark.parametrize(("path", "instead"), [("/v1/session", "/v1/sessions"), ("/", "/docs")])
+async def test_an_unknown_route_names_the_nearest_one_or_where_all_are(http, path, instead):
+    failed = await http.get(path)
     assert (failed.status_code, failed.json()["code"]) == (404, "not_found")
-    assert "/v1/sessions" in failed.json()["detail"]
+    assert instead in failed.json()["detail"]
 
 
 async def test_a_method_that_a_route_does_not_have_is_refused_with_those_it_has(http):
