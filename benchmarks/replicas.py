@@ -211,7 +211,7 @@ def report() -> str:
             f"What a number of turns needs at its peak: gateways of a core each, {GATEWAY_BUSY:.0%} busy, and one that "
             f"may go; PostgreSQL's cores, {DATABASE_BUSY:.0%} busy. A day stores so much that has a tenth of it:",
             "",
-            "| turns/s at the peak | gateways | databases | cores of each | connections of each | GB a day |",
+            "| turns/s at the peak | gateways | databases | a database's cores | its connections | GB a day |",
             "|---|---|---|---|---|---|",
             *(_sized(turns, measured[1]) for turns in PEAKS),
         ]
